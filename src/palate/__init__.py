@@ -1,0 +1,1 @@
+"""palate learns one person's taste from a few questions and returns their response."""

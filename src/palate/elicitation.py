@@ -1,0 +1,349 @@
+"""Ask, tell, recommend: one person's run on one pool."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from palate.errors import (
+    AnswerError,
+    FingerprintError,
+    LogError,
+    PalateError,
+    ParameterError,
+    UnknownQueryError,
+)
+from palate.feedback import SKIP, TIE, Answer, Picked, Query, check_picked
+from palate.strategies import STRATEGIES, Strategy, UserAlign, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from palate.feedback import Person
+    from palate.pool import Pool, Response
+
+FORMAT = 1
+"""Version of the log's format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The retraction of the last answer that stood.
+
+    Attributes:
+        at: when, as an ISO 8601 time in UTC; empty where nobody noted it.
+    """
+
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The response to return, and how sure that is.
+
+    Attributes:
+        index: its place in the pool.
+        response: the response.
+        bound: B(t), by how much another response may still be better in utility units; under
+            Bradley-Terry-Luce no response wins against this one with more than probability
+            ``sigmoid(bound)``. None where the strategy gives no bound.
+        certified: whether the bound is within the strategy's threshold and the answers agree.
+        answers: questions answered so far, skips not counted.
+        questions_left: about how many questions the strategy would still ask.
+        consistent: False where the answers contradict each other, so that no taste explains all.
+    """
+
+    index: int
+    response: Response
+    bound: float | None
+    certified: bool
+    answers: int
+    questions_left: int
+    consistent: bool
+
+
+class Elicitation:
+    """One person's run of ask, tell and recommend on one pool.
+
+    The log of answers is the truth: the next query and the recommendation are derived from it, so
+    the same seed and answers give the same queries again.
+
+    Args:
+        pool: the responses.
+        strategy: which queries to ask; by default :class:`UserAlign`.
+        seed: fixes what is random, such as the order in which options are shown; at least 0.
+
+    Raises:
+        ParameterError: the seed is not a whole number of at least 0.
+
+    Example::
+
+        elicitation = Elicitation(pool, UserAlign(epsilon=0.3), seed=1)
+        while (query := elicitation.ask()) is not None:
+            elicitation.tell(query, picked=show(pool, query))
+        print(elicitation.recommend().response.text)
+    """
+
+    def __init__(self, pool: Pool, strategy: Strategy | None = None, seed: int = 0) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            msg = f"seed must be a whole number of at least 0, not {seed!r}"
+            raise ParameterError(msg)
+        self.pool = pool
+        self.strategy = UserAlign() if strategy is None else strategy
+        self.seed = seed
+        self._log: list[Answer | Undo] = []
+        self._answers: list[Answer] = []
+        self._view = View(pool, self._answers, seed)
+        self._pending: Query | None = None
+
+    @property
+    def history(self) -> tuple[Answer, ...]:
+        """The answers that stand, in order."""
+        return tuple(self._answers)
+
+    @property
+    def log(self) -> tuple[Answer | Undo, ...]:
+        """Everything that was said, retractions included, in order."""
+        return tuple(self._log)
+
+    def ask(self) -> Query | None:
+        """The next query, or None where nothing is left to ask; the same one until answered."""
+        if self._pending is None:
+            options = self.strategy.propose(self._view)
+            if options is not None:
+                number = len(self._answers)
+                shown = self._view.rng("order", number).permutation(len(options)).tolist()
+                self._pending = self._query(number, [options[i] for i in shown])
+        return self._pending
+
+    def _query(self, number: int, options: Iterable[int]) -> Query:
+        options = tuple(options)
+        return Query(number, options, tuple(self.pool.responses[i].id for i in options))
+
+    def tell(
+        self, query: Query, picked: Picked, *, seconds: float | None = None, at: str | None = None
+    ) -> None:
+        """Record the answer to a query.
+
+        Args:
+            query: one that :meth:`ask` returned.
+            picked: a position in ``query.options``, "tie" or "skip".
+            seconds: how long the person took.
+            at: when, as an ISO 8601 time in UTC; by default now.
+
+        Raises:
+            AnswerError: ``picked`` is none of these, or the query has another answer already.
+                Telling the same answer twice does nothing.
+            UnknownQueryError: the query was not asked here, or its answer has been taken back.
+        """
+        picked = check_picked(picked, query)
+        if query != self._pending:
+            self._confirm(query, picked)
+            return
+        self._append(Answer(query, picked, _now() if at is None else at, seconds))
+
+    def _confirm(self, query: Query, picked: Picked) -> None:
+        if query.number >= len(self._answers) or self._answers[query.number].query != query:
+            msg = (
+                f"query {query.number} showing {', '.join(query.ids)} is not one of this "
+                "elicitation's; answer what ask() returns"
+            )
+            raise UnknownQueryError(msg)
+        told = self._answers[query.number].picked
+        if told != picked:
+            msg = (
+                f"query {query.number} was answered {told!r} and cannot be answered {picked!r} "
+                "as well; undo first"
+            )
+            raise AnswerError(msg)
+
+    def _append(self, answer: Answer) -> None:
+        self._log.append(answer)
+        self._answers.append(answer)
+        self._pending = None
+
+    def undo(self, *, at: str | None = None) -> Answer:
+        """Take back the last answer that stands; its query is asked again.
+
+        Returns:
+            The answer taken back. It stays in the log, followed by an :class:`Undo`.
+
+        Raises:
+            AnswerError: there is no answer to take back.
+        """
+        if not self._answers:
+            raise AnswerError("there is no answer to take back")
+        self._log.append(Undo(_now() if at is None else at))
+        answer = self._answers.pop()
+        self._view.memo.clear()
+        self._pending = answer.query
+        return answer
+
+    def recommend(self) -> Recommendation:
+        """The best response by the answers so far; can be called at any time."""
+        choice = self.strategy.choose(self._view)
+        return Recommendation(
+            choice.index,
+            self.pool.responses[choice.index],
+            choice.bound,
+            choice.certified,
+            sum(answer.picked != SKIP for answer in self._answers),
+            choice.questions_left,
+            choice.consistent,
+        )
+
+    def run(self, person: Person) -> Recommendation:
+        """Ask a person until nothing is left to ask or they stop, and recommend."""
+        while (query := self.ask()) is not None:
+            reply = person.answer(query, self.pool)
+            if reply == "stop":
+                break
+            if reply == "undo":
+                if self._answers:
+                    self.undo()
+            else:
+                self.tell(query, reply)
+        return self.recommend()
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a log of answers belongs to: pool, features, strategy with its settings, seed."""
+        return {
+            "pool": self.pool.content_fingerprint,
+            "features": self.pool.features_fingerprint,
+            "strategy": self.strategy.settings(),
+            "seed": self.seed,
+        }
+
+    def to_json(self) -> str:
+        """The fingerprint and the log, as JSON."""
+        record = {
+            "palate": FORMAT,
+            "fingerprint": self.fingerprint(),
+            "log": [event_to_object(event) for event in self._log],
+        }
+        return json.dumps(record, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, pool: Pool, strategy: Strategy | None = None) -> Elicitation:
+        """Resume an elicitation from its JSON.
+
+        Args:
+            text: what :meth:`to_json` returned.
+            pool: the same pool, with the same features.
+            strategy: the same strategy; may be left out for a built-in one.
+
+        Raises:
+            FingerprintError: pool, features or strategy differ from those recorded.
+            LogError: the text is not a log, or its answers do not fit the pool.
+        """
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            msg = f"the log is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            raise LogError(msg) from error
+        if not isinstance(record, dict) or record.get("palate") != FORMAT:
+            msg = f"not a log of palate, format {FORMAT}"
+            raise LogError(msg)
+        elicitation = cls.resumed(record.get("fingerprint"), pool, strategy)
+        for event in record.get("log", ()):
+            elicitation.replay(event)
+        return elicitation
+
+    @classmethod
+    def resumed(
+        cls, fingerprint: object, pool: Pool, strategy: Strategy | None = None
+    ) -> Elicitation:
+        """An elicitation without answers that fits a recorded fingerprint.
+
+        Raises:
+            FingerprintError: pool, features or strategy differ from those recorded.
+            LogError: the fingerprint is not one.
+        """
+        if not isinstance(fingerprint, dict) or not isinstance(fingerprint.get("strategy"), dict):
+            raise LogError("the log has no fingerprint")
+        if strategy is None:
+            strategy = strategy_from_settings(fingerprint["strategy"])
+        try:
+            elicitation = cls(pool, strategy, fingerprint.get("seed", -1))
+        except ParameterError as error:
+            msg = f"the log's fingerprint is damaged: {error}"
+            raise LogError(msg) from error
+        for part, here in elicitation.fingerprint().items():
+            recorded = fingerprint.get(part)
+            if json.loads(json.dumps(here)) != recorded:
+                msg = (
+                    f"the log was recorded with another {part}: {_short(recorded)} there, "
+                    f"{_short(here)} here; resume it with the one it was started with"
+                )
+                raise FingerprintError(msg)
+        return elicitation
+
+    def replay(self, event: Mapping[str, Any]) -> None:
+        """Take over one event of a log: an answer as it was shown and given, or a retraction.
+
+        Raises:
+            LogError: the event is damaged, or does not follow those before it.
+        """
+        try:
+            if event.get("undo"):
+                self.undo(at=str(event.get("at", "")))
+                return
+            number, shown = event["query"], event["shown"]
+            if number != len(self._answers) or len(set(shown)) != len(shown) or len(shown) < 2:
+                msg = f"query {number} showing {shown} does not follow the answers before it"
+                raise LogError(msg)  # noqa: TRY301
+            query = self._query(number, [self.pool.index(i) for i in shown])
+            picked = event["answer"]
+            if picked not in {TIE, SKIP}:
+                picked = query.ids.index(event["picked"])
+            answer = Answer(query, picked, str(event.get("at", "")), event.get("seconds"))
+        except LogError:
+            raise
+        except (PalateError, AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = f"the log's event {len(self._log) + 1} is damaged: {error}"
+            raise LogError(msg) from error
+        self._append(answer)
+
+
+def event_to_object(event: Answer | Undo) -> dict[str, Any]:
+    """An event of the log as JSON values: winners by response id, beside the order shown."""
+    if isinstance(event, Undo):
+        return {"undo": True, "at": event.at}
+    query = event.query
+    record: dict[str, Any] = {"query": query.number, "shown": list(query.ids)}
+    if isinstance(event.picked, int):
+        record |= {"answer": "pick", "picked": query.ids[event.picked]}
+    else:
+        record["answer"] = event.picked
+    record["at"] = event.at
+    if event.seconds is not None:
+        record["seconds"] = event.seconds
+    return record
+
+
+def strategy_from_settings(settings: Mapping[str, Any]) -> Strategy:
+    """The built-in strategy that has these settings.
+
+    Raises:
+        LogError: no built-in strategy has the name, or the settings are not its own.
+    """
+    name = settings.get("name")
+    if name not in STRATEGIES:
+        msg = f"the log's strategy {name!r} is not built in; pass the strategy as well"
+        raise LogError(msg)
+    try:
+        return STRATEGIES[name](**{k: v for k, v in settings.items() if k != "name"})
+    except (TypeError, PalateError) as error:
+        msg = f"the log's strategy {name!r} has settings that do not fit: {error}"
+        raise LogError(msg) from error
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,210 @@
+"""The norm-constrained maximum-likelihood estimate of a person's weights (USERALIGN, Eq. 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dposv, dtrtrs
+from scipy.special import expit
+
+from palate.errors import ParameterError
+from palate.preference._rowspace import RowSpace
+from palate.preference.likelihood import (
+    multinomial_gradient,
+    multinomial_hessian,
+    multinomial_loss,
+)
+
+if TYPE_CHECKING:
+    from palate._typing import FloatArray, IndexArray
+
+_MAX_ITERATIONS = 100
+_STEP = 1e-9  # relative to the norm bound; Newton's next error is its square
+_SHORTEST = 1e-10  # of a line search
+_NOISE = 1e-14
+
+
+def fit_logistic(
+    differences: FloatArray, norm_bound: float, *, start: FloatArray | None = None
+) -> FloatArray:
+    """Maximum-likelihood weights under Bradley-Terry-Luce within a ball.
+
+    The estimate is ``arg min of L_t(theta) over ||theta|| <= norm_bound`` (USERALIGN, Eq. 2),
+    without further regularisation. A few answers are always separable, and then the unbounded
+    estimate does not exist: the bound is what makes it finite, and it lies on the sphere. Of
+    several minimisers the one of least norm is returned; it lies in the row space of the
+    differences.
+
+    Args:
+        differences: (t, d) features of the winner minus features of the loser.
+        norm_bound: S > 0, in the units of 1 / features.
+        start: (d,) weights to start from, such as the estimate before the latest answer.
+
+    Returns:
+        theta_hat, shape (d,); zeros where there is no answer.
+
+    Raises:
+        ParameterError: the norm bound is not positive, or the differences are not a finite matrix.
+    """
+    return _fit(differences, norm_bound, None, start)
+
+
+def fit_multinomial(
+    differences: FloatArray,
+    groups: IndexArray,
+    norm_bound: float,
+    *,
+    start: FloatArray | None = None,
+) -> FloatArray:
+    """Maximum-likelihood weights under the multinomial logit within a ball.
+
+    As :func:`fit_logistic`, for picks out of K responses: ``groups`` (m,) names the answer of each
+    row of ``differences`` (m, d), and the rows of an answer adjoin.
+    """
+    return _fit(differences, norm_bound, np.asarray(groups, dtype=np.intp), start)
+
+
+def _fit(
+    differences: FloatArray,
+    norm_bound: float,
+    groups: IndexArray | None,
+    start: FloatArray | None,
+) -> FloatArray:
+    differences = check_differences(differences)
+    space = RowSpace.of(differences)
+    first = np.zeros(len(space.basis)) if start is None else space.basis @ start
+    return minimise_in_ball(space.rows, check_norm_bound(norm_bound), groups, first) @ space.basis
+
+
+def check_differences(differences: FloatArray) -> FloatArray:
+    """A finite float64 (t, d) array, or a ParameterError that says what it is instead."""
+    differences = np.asarray(differences, dtype=np.float64)
+    if differences.ndim != 2 or differences.shape[1] == 0:
+        msg = f"differences must have shape (t, d) with d >= 1, not {differences.shape}"
+        raise ParameterError(msg)
+    if not np.isfinite(differences).all():
+        raise ParameterError("differences must be finite; some are NaN or infinite")
+    return differences
+
+
+def check_norm_bound(norm_bound: float) -> float:
+    """A positive finite float, or a ParameterError."""
+    if not 0.0 < norm_bound < np.inf:
+        msg = f"norm_bound must be a positive number, not {norm_bound}"
+        raise ParameterError(msg)
+    return float(norm_bound)
+
+
+def minimise_in_ball(
+    rows: FloatArray, radius: float, groups: IndexArray | None, start: FloatArray
+) -> FloatArray:
+    """Minimise the loss of (m, r) rows over the ball in r coordinates, by Newton's method.
+
+    Each step minimises the quadratic model over the ball exactly, one multiplier for the norm, and
+    then searches the segment to that point, which stays inside since the ball is convex.
+    """
+    y = start * min(1.0, radius / max(float(np.sqrt(start @ start)), 1e-300))
+    if rows.size == 0 or not rows.any():
+        return np.zeros_like(y)
+    multiplier = 0.0
+    loss = _loss(y, rows, groups)
+    for _ in range(_MAX_ITERATIONS):
+        gradient, hessian = _derivatives(y, rows, groups)
+        target, multiplier = _model_minimum(
+            hessian, hessian @ y - gradient, radius, multiplier or _sphere_multiplier(gradient, y)
+        )
+        step = target - y
+        slope = float(gradient @ step)
+        scale = 1.0
+        noise = _NOISE * (1.0 + loss)  # a decrease smaller than the loss's own rounding
+        while True:
+            candidate = y + scale * step
+            trial = _loss(candidate, rows, groups)
+            if trial <= loss + 1e-4 * scale * slope + noise or scale < _SHORTEST:
+                break
+            scale *= 0.5
+        y, loss = candidate, trial
+        if scale * float(np.sqrt(step @ step)) <= _STEP * radius or scale < _SHORTEST:
+            break
+    return y
+
+
+def _sphere_multiplier(gradient: FloatArray, y: FloatArray) -> float:
+    """The multiplier of ``||y|| <= S`` that fits the gradient best, or 0 at the origin."""
+    squared = float(y @ y)
+    return max(0.0, -float(gradient @ y) / squared) if squared else 0.0
+
+
+def _loss(y: FloatArray, rows: FloatArray, groups: IndexArray | None) -> float:
+    if groups is None:
+        return float(np.logaddexp(0.0, -(rows @ y)).sum())
+    return multinomial_loss(y, rows, groups)
+
+
+def _derivatives(
+    y: FloatArray, rows: FloatArray, groups: IndexArray | None
+) -> tuple[FloatArray, FloatArray]:
+    if groups is not None:
+        return multinomial_gradient(y, rows, groups), multinomial_hessian(y, rows, groups)
+    probability = expit(-(rows @ y))
+    weight = probability * (1.0 - probability)
+    return -(probability @ rows), (rows.T * weight) @ rows
+
+
+def _model_minimum(
+    hessian: FloatArray, target: FloatArray, radius: float, multiplier: float
+) -> tuple[FloatArray, float]:
+    """Minimise ``x H x / 2 - target x`` over ``||x|| <= radius``: x and the multiplier of the norm.
+
+    Newton on the secular equation ``1 / ||x(nu)|| = 1 / radius`` (Moré and Sorensen 1983), started
+    from the last multiplier: one or two Cholesky factors a call. Where that fails (a singular
+    Hessian, a solution inside the ball) the eigenvalues decide.
+    """
+    nu = multiplier
+    if nu > 0.0:
+        diagonal = np.arange(len(target))
+        for _ in range(8):
+            shifted = hessian.copy()
+            shifted[diagonal, diagonal] += nu
+            factor, x, info = dposv(shifted, target)
+            if info != 0:
+                break
+            norm = float(np.sqrt(x @ x))
+            if abs(norm - radius) <= 1e-12 * radius:
+                return x, nu
+            w, _ = dtrtrs(factor, x, trans=1)
+            squared = float(w @ w)
+            if squared == 0.0:  # the model's minimum is the origin: the bound is slack
+                break
+            nu += norm * norm / squared * (norm - radius) / radius
+            if nu <= 0.0:
+                break
+    return _model_minimum_by_eigenvalues(hessian, target, radius)
+
+
+def _model_minimum_by_eigenvalues(
+    hessian: FloatArray, target: FloatArray, radius: float
+) -> tuple[FloatArray, float]:
+    values, vectors = np.linalg.eigh(hessian)
+    values = np.maximum(values, 0.0)
+    along = vectors.T @ target
+    largest = max(float(values[-1]), 1e-300)
+    tiny = values <= 1e-14 * largest
+    if not np.any(tiny & (np.abs(along) > 1e-14 * np.abs(along).max(initial=0.0))):
+        inside = np.where(tiny, 0.0, along / np.where(tiny, 1.0, values))
+        if inside @ inside <= radius * radius:
+            return vectors @ inside, 0.0
+    low, high = 0.0, float(np.sqrt(along @ along)) / radius
+    nu = high
+    for _ in range(200):
+        x = along / (values + nu)
+        norm = float(np.sqrt(x @ x))
+        if abs(norm - radius) <= 1e-13 * radius or high - low <= 1e-16 * high:
+            break
+        low, high = (nu, high) if norm > radius else (low, nu)
+        w = float((x * x / (values + nu)).sum())
+        nu += norm * norm / w * (norm - radius) / radius
+        if not low < nu < high:
+            nu = 0.5 * (low + high) if low else 0.1 * high
+    return vectors @ (along / (values + nu)), nu
