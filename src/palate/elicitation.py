@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from palate.feedback import SKIP, TIE, Answer, Picked, Query, check_picked
 from palate.strategies import STRATEGIES, Strategy, UserAlign, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from palate.feedback import Person
     from palate.pool import Pool, Response
@@ -75,6 +76,9 @@ class Elicitation:
         strategy: which queries to ask; by default :class:`UserAlign`.
         seed: fixes what is random, such as the order in which options are shown; at least 0.
 
+    Attributes:
+        view: what the strategy sees.
+
     Raises:
         ParameterError: the seed is not a whole number of at least 0.
 
@@ -95,7 +99,7 @@ class Elicitation:
         self.seed = seed
         self._log: list[Answer | Undo] = []
         self._answers: list[Answer] = []
-        self._view = View(pool, self._answers, seed)
+        self.view = View(pool, self._answers, seed)
         self._pending: Query | None = None
 
     @property
@@ -111,10 +115,10 @@ class Elicitation:
     def ask(self) -> Query | None:
         """The next query, or None where nothing is left to ask; the same one until answered."""
         if self._pending is None:
-            options = self.strategy.propose(self._view)
+            options = self.strategy.propose(self.view)
             if options is not None:
                 number = len(self._answers)
-                shown = self._view.rng("order", number).permutation(len(options)).tolist()
+                shown = self.view.rng("order", number).permutation(len(options)).tolist()
                 self._pending = self._query(number, [options[i] for i in shown])
         return self._pending
 
@@ -177,13 +181,13 @@ class Elicitation:
             raise AnswerError("there is no answer to take back")
         self._log.append(Undo(_now() if at is None else at))
         answer = self._answers.pop()
-        self._view.memo.clear()
+        self.view.memo.clear()
         self._pending = answer.query
         return answer
 
     def recommend(self) -> Recommendation:
         """The best response by the answers so far; can be called at any time."""
-        choice = self.strategy.choose(self._view)
+        choice = self.strategy.choose(self.view)
         return Recommendation(
             choice.index,
             self.pool.responses[choice.index],
@@ -194,17 +198,29 @@ class Elicitation:
             choice.consistent,
         )
 
-    def run(self, person: Person) -> Recommendation:
-        """Ask a person until nothing is left to ask or they stop, and recommend."""
+    def run(
+        self, person: Person, record: Callable[[Answer | Undo], None] | None = None
+    ) -> Recommendation:
+        """Ask a person until nothing is left to ask or they stop, and recommend.
+
+        Args:
+            person: who answers.
+            record: called with each event of the log before the next question is asked; what it
+                has written down then survives whatever happens later.
+        """
         while (query := self.ask()) is not None:
+            began = time.monotonic()
             reply = person.answer(query, self.pool)
             if reply == "stop":
                 break
-            if reply == "undo":
-                if self._answers:
-                    self.undo()
+            if reply != "undo":
+                self.tell(query, reply, seconds=round(time.monotonic() - began, 3))
+            elif self._answers:
+                self.undo()
             else:
-                self.tell(query, reply)
+                continue
+            if record is not None:
+                record(self._log[-1])
         return self.recommend()
 
     def fingerprint(self) -> dict[str, Any]:
@@ -226,16 +242,24 @@ class Elicitation:
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str, pool: Pool, strategy: Strategy | None = None) -> Elicitation:
+    def from_json(
+        cls,
+        text: str,
+        pool: Pool,
+        strategy: Strategy | None = None,
+        *,
+        seed: int | None = None,
+    ) -> Elicitation:
         """Resume an elicitation from its JSON.
 
         Args:
             text: what :meth:`to_json` returned.
             pool: the same pool, with the same features.
             strategy: the same strategy; may be left out for a built-in one.
+            seed: the same seed; by default the one recorded.
 
         Raises:
-            FingerprintError: pool, features or strategy differ from those recorded.
+            FingerprintError: pool, features, strategy or seed differ from those recorded.
             LogError: the text is not a log, or its answers do not fit the pool.
         """
         try:
@@ -246,30 +270,41 @@ class Elicitation:
         if not isinstance(record, dict) or record.get("palate") != FORMAT:
             msg = f"not a log of palate, format {FORMAT}"
             raise LogError(msg)
-        elicitation = cls.resumed(record.get("fingerprint"), pool, strategy)
-        for event in record.get("log", ()):
+        elicitation = cls.resumed(record.get("fingerprint"), pool, strategy, seed=seed)
+        events = record.get("log")
+        if not isinstance(events, list):
+            raise LogError("the log has no list of events")
+        for event in events:
             elicitation.replay(event)
         return elicitation
 
     @classmethod
     def resumed(
-        cls, fingerprint: object, pool: Pool, strategy: Strategy | None = None
+        cls,
+        fingerprint: object,
+        pool: Pool,
+        strategy: Strategy | None = None,
+        *,
+        seed: int | None = None,
     ) -> Elicitation:
         """An elicitation without answers that fits a recorded fingerprint.
 
         Raises:
-            FingerprintError: pool, features or strategy differ from those recorded.
+            FingerprintError: pool, features, strategy or seed differ from those recorded.
             LogError: the fingerprint is not one.
         """
         if not isinstance(fingerprint, dict) or not isinstance(fingerprint.get("strategy"), dict):
             raise LogError("the log has no fingerprint")
         if strategy is None:
             strategy = strategy_from_settings(fingerprint["strategy"])
+        recorded_seed = fingerprint.get("seed", -1)
         try:
-            elicitation = cls(pool, strategy, fingerprint.get("seed", -1))
+            elicitation = cls(pool, strategy, recorded_seed)
         except ParameterError as error:
             msg = f"the log's fingerprint is damaged: {error}"
             raise LogError(msg) from error
+        if seed is not None:
+            elicitation = cls(pool, strategy, seed)
         for part, here in elicitation.fingerprint().items():
             recorded = fingerprint.get(part)
             if json.loads(json.dumps(here)) != recorded:
@@ -296,8 +331,11 @@ class Elicitation:
                 raise LogError(msg)  # noqa: TRY301
             query = self._query(number, [self.pool.index(i) for i in shown])
             picked = event["answer"]
-            if picked not in {TIE, SKIP}:
+            if picked == "pick":
                 picked = query.ids.index(event["picked"])
+            elif picked not in {TIE, SKIP}:
+                msg = f"an answer is 'pick', 'tie' or 'skip', not {picked!r}"
+                raise LogError(msg)  # noqa: TRY301
             answer = Answer(query, picked, str(event.get("at", "")), event.get("seconds"))
         except LogError:
             raise

@@ -33,6 +33,8 @@ EXACT_DIAMETER = 4096
 """Largest pool whose diameter is exact. Beyond it the bound ``2 max ||phi - mean||`` stands in,
 which is at least the diameter and at most twice that."""
 
+_LARGEST = 1e150
+
 _PROMPT_KEYS = ("prompt", "question", "query")
 _ID_KEYS = ("id", "qid")
 
@@ -220,7 +222,8 @@ class Pool:
     def content_fingerprint(self) -> str:
         """SHA-256 of the prompt and the responses, in order, as 16 hexadecimal digits."""
         content = [self.prompt, *([r.id, r.text, r.image] for r in self.responses)]
-        return _digest(json.dumps(content, ensure_ascii=False).encode())
+        # Half an emoji, cut off by a limit on tokens, has no UTF-8 and counts all the same.
+        return _digest(json.dumps(content, ensure_ascii=False).encode(errors="surrogatepass"))
 
     @property
     def features_fingerprint(self) -> str:
@@ -239,22 +242,32 @@ def scale_features(features: Features, scaling: Scaling) -> tuple[Features, floa
 
     Raises:
         PoolError: the rule is not one of ``half``, ``diameter`` and ``none``; or all features are
-            equal; or, under ``none``, two responses lie farther apart than 1.
+            equal, before or after scaling; or, under ``none``, two responses lie farther apart
+            than 1.
     """
     if scaling not in get_args(Scaling):
         msg = f"scaling is one of {', '.join(get_args(Scaling))}, not {scaling!r}"
         raise PoolError(msg)
+    same = (
+        f"all {len(features)} responses have the same features, so no answer can tell them "
+        "apart; use another embedder"
+    )
     if len(features) > 1 and bool((features == features[0]).all()):
-        msg = (
-            f"all {len(features)} responses have the same features, so no answer can tell them "
-            "apart; use another embedder"
-        )
-        raise PoolError(msg)
+        raise PoolError(same)
     if scaling == "half":
         lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))
         factors = 0.5 / np.where(lengths > 0.0, lengths, 1.0)
-        return features * factors[:, None].astype(features.dtype), 0.5
+        halves = features * factors[:, None].astype(features.dtype)
+        if len(halves) > 1 and np.ptp(halves, axis=0).max() <= 4.0 * np.finfo(halves.dtype).eps:
+            msg = (
+                f"all {len(halves)} responses have features of the same direction, and 'half' "
+                "keeps nothing else; scale by 'diameter', or use another embedder"
+            )
+            raise PoolError(msg)
+        return halves, 0.5
     widest = diameter(features)
+    if len(features) > 1 and widest == 0.0:  # they differ by less than a square root can tell
+        raise PoolError(same)
     if scaling == "none":
         if widest > 1.0 + 1e-6:  # noqa: SIM102
             if len(features) <= EXACT_DIAMETER or widest > 2.0 + 1e-6:
@@ -330,16 +343,29 @@ def read_pools(path: str | Path, *, drop_duplicates: bool = False) -> list[Pool]
 
 
 def write_pools(path: str | Path, pools: Iterable[Pool]) -> None:
-    """Write pools as JSONL, one a line, with their scaled features; ``.gz`` is compressed."""
-    with _open(Path(path), "wt") as file:
-        for pool in pools:
-            file.write(json.dumps(_to_object(pool), ensure_ascii=False, allow_nan=False) + "\n")
+    """Write pools as JSONL, one a line, with their scaled features; ``.gz`` is compressed.
+
+    Raises:
+        PoolError: the file cannot be written, or a response's metadata is not JSON.
+    """
+    path = Path(path)
+    try:
+        with _open(path, "wt") as file:
+            for pool in pools:
+                record = _to_object(pool)
+                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    except (OSError, TypeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        msg = f"cannot write {path}: {reason}"
+        raise PoolError(msg) from error
 
 
 def _open(path: Path, mode: str) -> IO[str]:
+    # What has no UTF-8 is a lone surrogate, and its backslash form is JSON's own escape for it.
+    errors = "backslashreplace" if mode == "wt" else "strict"
     if path.suffix == ".gz":
-        return cast("IO[str]", gzip.open(path, mode, encoding="utf-8"))
-    return cast("IO[str]", path.open(mode, encoding="utf-8"))
+        return cast("IO[str]", gzip.open(path, mode, encoding="utf-8", errors=errors))
+    return cast("IO[str]", path.open(mode, encoding="utf-8", errors=errors))
 
 
 def _parse_line(line: str, path: Path, number: int, *, drop_duplicates: bool) -> Pool:
@@ -369,8 +395,9 @@ def _from_object(parsed: object, *, drop_duplicates: bool) -> Pool:
     features = parsed.get("features")
     kept = unique_responses(responses) if drop_duplicates else responses
     if features is not None and len(kept) < len(responses):
+        rows = _check_features(features, len(responses))
         places = {r.id: i for i, r in enumerate(responses)}
-        features = [features[places[r.id]] for r in kept]
+        features = rows[[places[r.id] for r in kept]]
     baselines = parsed.get("baseline")
     baseline = None
     if baselines is not None:
@@ -388,12 +415,16 @@ def _restore_features(pool: Pool, parsed: Mapping[str, Any], features: object) -
     scaling, embedder = parsed.get("scaling"), parsed.get("embedder")
     if scaling is None:
         return pool.with_features(cast("ArrayLike", features), embedder=embedder)
-    if scaling not in get_args(Scaling) or parsed.get("dtype") not in {None, "float32", "float64"}:
-        msg = f"unknown scaling or dtype of the features: {scaling!r}, {parsed.get('dtype')!r}"
+    dtype, scale = parsed.get("dtype", "float64"), parsed.get("scale", 1.0)
+    if scaling not in get_args(Scaling) or dtype not in ("float32", "float64"):
+        msg = f"unknown scaling or dtype of the features: {scaling!r}, {dtype!r}"
         raise PoolError(msg)
-    array = _check_features(cast("ArrayLike", features), len(pool)).astype(parsed.get("dtype"))
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not scale > 0.0:
+        msg = f"the features' scale is a positive number, not {scale!r}"
+        raise PoolError(msg)
+    array = _check_features(cast("ArrayLike", features), len(pool)).astype(dtype)
     pool = pool.with_features(array, scaling="none", embedder=embedder)
-    pool.scaling, pool.scale = scaling, float(parsed.get("scale", 1.0))
+    pool.scaling, pool.scale = scaling, float(scale)
     return pool
 
 
@@ -412,8 +443,12 @@ def _parse_responses(
             yield Response(name, item)
         elif isinstance(item, dict):
             rest = {k: v for k, v in item.items() if k not in {"id", "text", "image"}}
+            given = item.get("id")
             yield Response(
-                str(item.get("id", name)), item.get("text"), item.get("image"), metadata=rest
+                name if given is None else str(given),
+                item.get("text"),
+                item.get("image"),
+                metadata=rest,
             )
         else:
             msg = f"response {i} is neither a text nor an object"
@@ -443,7 +478,9 @@ def _to_object(pool: Pool) -> dict[str, Any]:
 
 def _response_object(response: Response) -> dict[str, Any]:
     content = {"id": response.id, "text": response.text, "image": response.image}
-    return {k: v for k, v in content.items() if v is not None} | dict(response.metadata)
+    # The response's own keys win: metadata cannot rename it or give it another text.
+    rest = {k: v for k, v in response.metadata.items() if k not in content}
+    return {k: v for k, v in content.items() if v is not None} | rest
 
 
 def _check_responses(responses: Sequence[Response]) -> None:
@@ -470,7 +507,7 @@ def _check_features(features: ArrayLike, n: int) -> Features:
         array = np.asarray(features)
         if array.dtype not in (np.float32, np.float64):
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         msg = f"features must be a numeric ({n}, d) array: {error}"
         raise PoolError(msg) from error
     if array.ndim != 2 or len(array) != n or array.shape[1] == 0:
@@ -479,6 +516,10 @@ def _check_features(features: ArrayLike, n: int) -> Features:
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         msg = f"features must be finite; row {int(np.argmin(finite))} has a NaN or an infinity"
+        raise PoolError(msg)
+    largest = max(float(array.max()), -float(array.min()))
+    if largest > _LARGEST:
+        msg = f"features must not exceed {_LARGEST:g}, whose square is a number; one is {largest:g}"
         raise PoolError(msg)
     return array
 

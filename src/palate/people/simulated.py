@@ -63,8 +63,11 @@ class SimulatedPerson:
                 f"not flip_rate={flip_rate}, tie_below={tie_below}"
             )
             raise ParameterError(msg)
-        self._theta = None if theta is None else np.asarray(theta, dtype=np.float64)
-        self._utilities = None if utilities is None else np.asarray(utilities, dtype=np.float64)
+        if seed < 0:
+            msg = f"seed must be at least 0, not {seed}"
+            raise ParameterError(msg)
+        self._theta = None if theta is None else _vector("theta", theta)
+        self._utilities = None if utilities is None else _vector("utilities", utilities)
         self.noise: Noise = noise
         self.flip_rate = flip_rate
         self.tie_below = tie_below
@@ -95,12 +98,12 @@ class SimulatedPerson:
     def answer(self, query: Query, pool: Pool) -> Reply:
         """Pick an option, or call a tie."""
         utilities = self.utilities(pool)[list(query.options)]
-        best = int(np.argmax(utilities))
+        # Drawn by pool index, so that the order on the screen does not change the answer.
+        order = np.argsort(query.options)
+        best = int(order[np.argmax(utilities[order])])
         self.asked += 1
         if self.tie_below and float(np.ptp(utilities)) < self.tie_below:
             return TIE
-        # Drawn by pool index, so that the order on the screen does not change the answer.
-        order = np.argsort(query.options)
         rng = generator(self.seed, "person", query.number, *sorted(query.options))
         picked = best
         if self.noise == "logit":
@@ -116,3 +119,11 @@ class SimulatedPerson:
     def contrary_rate(self) -> float:
         """Realised share of answers that were not the option of highest utility."""
         return self.contrary / self.asked if self.asked else 0.0
+
+
+def _vector(name: str, values: ArrayLike) -> FloatArray:
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        msg = f"{name} must be a list of finite numbers, not {values!r}"
+        raise ParameterError(msg)
+    return vector

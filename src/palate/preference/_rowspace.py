@@ -58,4 +58,9 @@ class RowSpace:
     def split(self, directions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Coordinates (n, r) of (n, d) directions, and the part (n, d) outside the space."""
         coordinates = directions @ self.basis.T
-        return coordinates, directions - coordinates @ self.basis
+        outside = directions - coordinates @ self.basis
+        again = outside @ self.basis.T  # a second pass, as above: solvers scale what is left up
+        outside -= again @ self.basis
+        least = _DEPENDENT**2 * (directions**2).sum(axis=1)
+        outside[(outside**2).sum(axis=1) <= least] = 0.0
+        return coordinates + again, outside

@@ -87,9 +87,14 @@ class ChallengerSearch:
             left[without] = False
         return self._largest(space, incumbent, upper, left)
 
-    def viable(self, threshold: float) -> int:
-        """How many responses may still beat the latest incumbent by more than ``threshold``."""
-        return int((self._bounds[self._incumbent] > threshold).sum())
+    def bounds(self) -> FloatArray:
+        """Upper bounds (N,) on every response's support value against the latest incumbent.
+
+        As tight as the searches so far needed them to be, and zero for the incumbent.
+        """
+        bounds = self._bounds[self._incumbent].copy()
+        bounds[self._incumbent] = 0.0
+        return bounds
 
     def _largest(
         self,
@@ -99,27 +104,20 @@ class ChallengerSearch:
         left: np.ndarray[tuple[int], np.dtype[np.bool_]],
     ) -> Challenger:
         """Tighten the bounds until one exact value is at least every other bound."""
-        tie = _TIE * self._norm_bound
-        found = _Found(tie)
+        found = _Found(_TIE * self._norm_bound)
         candidates = np.flatnonzero(left)
         if len(candidates) > _FEW:
             if len(candidates) > _FIRST_BATCH:
                 # A good exact value first, so that most of the pool is never touched.
                 top = np.argpartition(upper[candidates], -_FIRST_BATCH)[-_FIRST_BATCH:]
                 self._tighten(space, incumbent, upper, candidates[top], found)
-            candidates = candidates[upper[candidates] >= found.best - tie]
+            candidates = candidates[upper[candidates] >= found.best - found.tie]
             self._tighten(space, incumbent, upper, candidates, found)
-        while True:
-            candidates = candidates[upper[candidates] >= found.best - tie]
-            rows = np.array([i for i in candidates.tolist() if i not in found.values], np.intp)
-            if len(rows) == 0:
-                break
-            # One at a time while a solve is cheap; many at once where they share a batch.
-            most = _BATCH if space.loss_can_bind else 1
-            self._solve(space, incumbent, upper, rows[np.argsort(-upper[rows])[:most]], found)
+            candidates = candidates[upper[candidates] >= found.best - found.tie]
+        self._solve(space, incumbent, upper, candidates, found)
         if not found.values:
             return Challenger(-1, 0.0, 0)
-        index = min(i for i, value in found.values.items() if value >= found.best - tie)
+        index = min(i for i, value in found.values.items() if value >= found.best - found.tie)
         return Challenger(index, found.values[index], len(found.values))
 
     def _tighten(
@@ -136,33 +134,49 @@ class ChallengerSearch:
             rows = rows[upper[rows] >= found.best - found.tie]
             if len(rows) == 0:
                 continue
-            descent = space.cone_descent(self._directions(incumbent, rows))
+            cone = space.cone(self._directions(incumbent, rows))
             for sweeps in _SWEEPS:
-                bounds = descent.sweep(sweeps)
-                upper[rows] = np.minimum(upper[rows], bounds)
-                chosen = int(rows[np.argmax(upper[rows])])
-                if chosen not in found.values and upper[chosen] > found.best:
-                    self._solve(space, incumbent, upper, np.array([chosen]), found)
+                upper[rows] = np.minimum(upper[rows], cone.bounds(sweeps))
+                place = int(np.argmax(upper[rows]))
+                row = int(rows[place])
+                if row not in found.values and upper[row] > found.best:
+                    upper[row] = value = cone.exact(place)
+                    if space.loss_can_bind:
+                        value = float(space.support(self._directions(incumbent, rows[[place]]))[0])
+                    found.add(row, value)
                 kept = upper[rows] >= found.best - found.tie
                 rows = rows[kept]
-                if len(rows) <= 4:
+                if len(rows) <= _FEW:
                     break
-                descent.keep(kept)
+                cone.keep(kept)
 
     def _solve(
         self,
         space: VersionSpace,
         incumbent: int,
         upper: FloatArray,
-        rows: IndexArray,
+        candidates: IndexArray,
         found: _Found,
     ) -> None:
-        directions = self._directions(incumbent, rows)
-        upper[rows] = values = space.cone_support(directions)
+        """Exact values of candidates, largest bound first, until no bound exceeds the best."""
+        rows = candidates[np.argsort(-upper[candidates], kind="stable")].tolist()
+        directions = self._directions(incumbent, np.array(rows, dtype=np.intp))
         if space.loss_can_bind:
-            values = space.support(directions)
-        found.values.update(zip(rows.tolist(), values.tolist(), strict=True))
-        found.best = max(found.best, float(values.max()))
+            for first in range(0, len(rows), _BATCH):  # solved together they share the work
+                part = slice(first, first + _BATCH)
+                if upper[rows[first]] < found.best - found.tie:
+                    break
+                upper[rows[part]] = space.cone_support(directions[part])
+                for row, value in zip(rows[part], space.support(directions[part]), strict=True):
+                    found.add(row, float(value))
+            return
+        cone = space.cone(directions)
+        for place, row in enumerate(rows):
+            if upper[row] < found.best - found.tie:
+                break
+            if row not in found.values:
+                upper[row] = value = cone.exact(place)
+                found.add(row, value)
 
     def _directions(self, incumbent: int, rows: IndexArray) -> FloatArray:
         directions = self._features[rows].astype(np.float64)
@@ -228,3 +242,7 @@ class _Found:
     tie: float
     best: float = -np.inf
     values: dict[int, float] = field(default_factory=dict)
+
+    def add(self, row: int, value: float) -> None:
+        self.values[row] = value
+        self.best = max(self.best, value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from palate._typing import FloatArray, IndexArray
 
 _MAX_ITERATIONS = 100
-_STEP = 1e-9  # relative to the norm bound; Newton's next error is its square
+_STEP = 3e-7  # relative to the norm bound; the error left is about its square
 _SHORTEST = 1e-10  # of a line search
 _NOISE = 1e-14
 
@@ -127,7 +127,7 @@ def minimise_in_ball(
         y, loss = candidate, trial
         if scale * float(np.sqrt(step @ step)) <= _STEP * radius or scale < _SHORTEST:
             break
-    return y
+    return y * min(1.0, radius / max(float(np.sqrt(y @ y)), 1e-300))  # rounding, at most
 
 
 def _sphere_multiplier(gradient: FloatArray, y: FloatArray) -> float:
@@ -171,7 +171,7 @@ def _model_minimum(
             if info != 0:
                 break
             norm = float(np.sqrt(x @ x))
-            if abs(norm - radius) <= 1e-12 * radius:
+            if abs(norm - radius) <= 1e-11 * radius:
                 return x, nu
             w, _ = dtrtrs(factor, x, trans=1)
             squared = float(w @ w)

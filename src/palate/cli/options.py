@@ -1,0 +1,26 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        help="Stop once no other response can be better by more than this, in utility units from "
+        "0 (ask until certain) to the norm bound 3.",
+    ),
+]
+Budget = Annotated[int | None, typer.Option(help="Most questions to ask.")]
+Seed = Annotated[int, typer.Option(help="Fixes everything random.", min=0)]
+Style = Annotated[
+    float,
+    typer.Option(
+        help="Weight of style (length, lists, formality) beside the embedding.", min=0.0, max=1.0
+    ),
+]
+Simulate = Annotated[
+    bool, typer.Option("--simulate", help="Let a simulated person with a random taste answer.")
+]

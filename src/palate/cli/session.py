@@ -1,0 +1,198 @@
+"""One elicitation on the command line: load the pool, ask, keep the answers, show the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from palate.cli.terminal import LinePerson, TerminalPerson, body, printable, result
+from palate.data import SHIPPED_POOLS, shipped_texts
+from palate.elicitation import Elicitation, Recommendation
+from palate.errors import ParameterError, PoolError
+from palate.pool import Pool, read_pools
+from palate.strategies import STRATEGIES, Strategy
+
+if TYPE_CHECKING:
+    from palate.cli.log import LogFile, Source
+    from palate.feedback import Person, Query, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options say about the strategy; None where an option was not given."""
+
+    strategy: str
+    epsilon: float | None = None
+    delta: float | None = None
+    norm_bound: float | None = None
+    budget: int | None = None
+    estimate: str | None = None
+
+    def build(self) -> Strategy:
+        """The strategy, or a ParameterError that names the option it does not take."""
+        if self.strategy not in STRATEGIES or self.strategy == "oracle":
+            names = ", ".join(name for name in STRATEGIES if name != "oracle")
+            msg = f"there is no strategy {self.strategy!r}; there are {names}"
+            raise ParameterError(msg)
+        kind = STRATEGIES[self.strategy]
+        known = {f.name for f in dataclasses.fields(cast("Any", kind))}
+        given = {
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "norm_bound": self.norm_bound,
+            "max_steps": self.budget,
+            "estimate": self.estimate,
+        }
+        chosen = {name: value for name, value in given.items() if value is not None}
+        for name in chosen.keys() - known:
+            option = "budget" if name == "max_steps" else name.replace("_", "-")
+            msg = f"the strategy {self.strategy} has no --{option}"
+            raise ParameterError(msg)
+        return kind(**chosen)
+
+
+def load_pool(source: Source) -> Pool:
+    """The pool that a source names, embedded unless it brings its features.
+
+    Raises:
+        PoolError: no such file or pool, or the file holds several and none was named.
+    """
+    if source.pool in SHIPPED_POOLS and not Path(source.pool).exists():
+        pool = shipped_texts(source.pool)
+    else:
+        pools = read_pools(source.pool, drop_duplicates=source.drop_duplicates)
+        pool = choose_pool(pools, source.prompt, source.pool)
+    if pool.features is not None:
+        if source.style:
+            raise PoolError("--style applies to texts; this pool brings features of its own")
+        return pool
+    return pool.embedded(style=source.style)
+
+
+def choose_pool(pools: list[Pool], wanted: str | None, name: str) -> Pool:
+    """The pool with this id, number (from 1), prompt, or part of a prompt."""
+    if wanted is None:
+        if len(pools) == 1:
+            return pools[0]
+        msg = (
+            f"{name} holds {len(pools)} pools; choose one by --prompt with an id, a number from 1 "
+            f"to {len(pools)} or words of the prompt, such as {_label(pools[0])}"
+        )
+        raise PoolError(msg)
+    for exact in (
+        [p for p in pools if p.id == wanted],
+        [p for p in pools if p.prompt.strip() == wanted.strip()],
+        [p for i, p in enumerate(pools, start=1) if str(i) == wanted],
+    ):
+        if len(exact) == 1:
+            return exact[0]
+    found = [p for p in pools if wanted.casefold() in p.prompt.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        msg = f"no prompt of {name} has the id, number or words {wanted!r}"
+        raise PoolError(msg)
+    some = "; ".join(_label(p) for p in found[:4]) + ("; ..." if len(found) > 4 else "")
+    msg = f"{len(found)} prompts of {name} contain {wanted!r}: {some}"
+    raise PoolError(msg)
+
+
+def _label(pool: Pool) -> str:
+    prompt = " ".join(pool.prompt.split())
+    short = prompt if len(prompt) <= 60 else prompt[:57] + "..."
+    return f"{pool.id} ({short})" if pool.id else repr(short)
+
+
+def person_for(elicitation: Elicitation, console: Console) -> Person:
+    """Keys on a terminal, lines anywhere else."""
+    if sys.stdin.isatty() and console.is_terminal:
+        return TerminalPerson(elicitation, console)
+    console.print(Text(printable(elicitation.pool.prompt), style="bold"))
+    console.print("answer each question by a line: 1, 2, t (tie), s (skip), u (undo) or q (quit)")
+    return LinePerson(elicitation, console)
+
+
+def interview(
+    elicitation: Elicitation,
+    person: Person,
+    console: Console,
+    log: LogFile | None,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Ask until done or stopped, keeping each answer in the log, and show the result."""
+    recommendation = elicitation.run(person, None if log is None else log.append)
+    if isinstance(person, TerminalPerson):
+        console.clear()
+        console.print(Text(printable(elicitation.pool.prompt), style="bold"))
+    unfinished = elicitation.ask() is not None
+    if as_json:
+        print(json.dumps(_to_object(elicitation, recommendation, log)))  # noqa: T201
+    else:
+        console.print(result(recommendation))
+    if log is not None and unfinished:
+        again = f"palate align --resume {shlex.quote(str(log.path))}"
+        console.print(Text(f"Your answers are kept. Go on with: {again}"), soft_wrap=True)
+
+
+def _to_object(
+    elicitation: Elicitation, recommendation: Recommendation, log: LogFile | None
+) -> dict[str, Any]:
+    response = recommendation.response
+    return {
+        "prompt": elicitation.pool.prompt,
+        "id": response.id,
+        "index": recommendation.index,
+        "text": response.text,
+        "image": response.image,
+        "bound": recommendation.bound,
+        "certified": recommendation.certified,
+        "consistent": recommendation.consistent,
+        "answers": recommendation.answers,
+        "questions_left": recommendation.questions_left,
+        "strategy": elicitation.strategy.settings(),
+        "seed": elicitation.seed,
+        "log": None if log is None else str(log.path),
+    }
+
+
+@dataclass(slots=True)
+class Narrated:
+    """A person whose questions and answers are printed, for a run without anybody watching."""
+
+    person: Person
+    console: Console
+    elicitation: Elicitation
+
+    def answer(self, query: Query, pool: Pool) -> Reply:
+        """Let the person answer, and print it."""
+        reply = self.person.answer(query, pool)
+        number = self.elicitation.recommend().answers + 1
+        self.console.print(Text(f"\nquestion {number}", style="bold"))
+        for position, i in enumerate(query.options):
+            mark = "->" if position == reply else "  "
+            line = Text(f"{mark} {position + 1}. ", style="green" if position == reply else "")
+            line.append(" ".join(body(pool.responses[i]).plain.split()))
+            self.console.print(line, no_wrap=True, overflow="ellipsis")
+        if not isinstance(reply, int):
+            self.console.print(f"-> {reply}")
+        return reply
+
+
+def simulated_person(pool: Pool, norm_bound: float, seed: int) -> Person:
+    """A consistent simulated person whose weights are drawn from the seed."""
+    from palate._random import generator
+    from palate.people import SimulatedPerson
+
+    if pool.features is None:
+        raise PoolError("a simulated person needs features to have a taste in")
+    direction = generator(seed, "simulated taste").normal(size=(pool.features.shape[1],))
+    return SimulatedPerson(norm_bound * direction / float((direction @ direction) ** 0.5))
