@@ -149,7 +149,8 @@ class Elicitation:
         self._append(Answer(query, picked, _now() if at is None else at, seconds))
 
     def _confirm(self, query: Query, picked: Picked) -> None:
-        if query.number >= len(self._answers) or self._answers[query.number].query != query:
+        answered = 0 <= query.number < len(self._answers)
+        if not answered or self._answers[query.number].query != query:
             msg = (
                 f"query {query.number} showing {', '.join(query.ids)} is not one of this "
                 "elicitation's; answer what ask() returns"

@@ -254,9 +254,10 @@ def scale_features(features: Features, scaling: Scaling) -> tuple[Features, floa
     )
     if len(features) > 1 and bool((features == features[0]).all()):
         raise PoolError(same)
+    shortest = float(np.finfo(features.dtype).tiny)  # what is shorter counts as zero
     if scaling == "half":
         lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))
-        factors = 0.5 / np.where(lengths > 0.0, lengths, 1.0)
+        factors = 0.5 / np.where(lengths > shortest, lengths, 1.0)
         halves = features * factors[:, None].astype(features.dtype)
         if len(halves) > 1 and np.ptp(halves, axis=0).max() <= 4.0 * np.finfo(halves.dtype).eps:
             msg = (
@@ -266,7 +267,7 @@ def scale_features(features: Features, scaling: Scaling) -> tuple[Features, floa
             raise PoolError(msg)
         return halves, 0.5
     widest = diameter(features)
-    if len(features) > 1 and widest == 0.0:  # they differ by less than a square root can tell
+    if len(features) > 1 and widest <= shortest:
         raise PoolError(same)
     if scaling == "none":
         if widest > 1.0 + 1e-6:  # noqa: SIM102

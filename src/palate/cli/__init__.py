@@ -11,12 +11,12 @@ import palate
 from palate.cli.align import align
 from palate.cli.bench import bench
 from palate.cli.demo import demo
+from palate.cli.options import show_help_alone
 from palate.errors import PalateError
 
 app = typer.Typer(
     name="palate",
     help="Learns one person's taste from a few questions and returns their response.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -31,20 +31,25 @@ def _version(value: bool) -> None:  # noqa: FBT001
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    show_help_alone(context)
 
 
 def main() -> None:
-    """Run the command line; what palate refuses becomes one line and exit status 2."""
+    """Run the command line; what it refuses becomes one line and exit status 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except PalateError as error:
         typer.echo(f"palate: {error}", err=True)
-        sys.exit(2)
+    except typer.TyperException as error:
+        typer.echo(f"palate: {error.format_message()}", err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)  # as a shell reports an interrupt
+    sys.exit(2)

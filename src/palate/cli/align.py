@@ -96,4 +96,5 @@ def align(
         person: Person = Narrated(taste, console, elicitation)
     else:
         person = person_for(elicitation, console)
-    interview(elicitation, person, console, file, as_json=as_json)
+    with file:
+        interview(elicitation, person, console, file, as_json=as_json)

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-bench = typer.Typer(
-    help="Measurements that anyone can run again.", no_args_is_help=True, rich_markup_mode=None
-)
+from palate.cli.options import show_help_alone
+
+bench = typer.Typer(help="Measurements that anyone can run again.", rich_markup_mode=None)
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-@bench.callback()
-def _root() -> None:
-    pass
+@bench.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    show_help_alone(context)
 
 
 @bench.command()
@@ -54,3 +54,36 @@ def speed(
         bench_speed.scaling(n, steps=bench_speed.POOL_STEPS, seed=seed, check=check) for n in sizes
     ]
     typer.echo(scaling_table(scaled, checked=check))
+
+
+@bench.command()
+def exact(
+    cases: Annotated[int, typer.Option(help="Random pools and people.", min=1)] = 1000,
+    people: Annotated[int, typer.Option(help="People at N = 20, d = 64.", min=1)] = 200,
+    reference: Annotated[int, typer.Option(help="Cases against the reference.", min=0)] = 100,
+    seed: Annotated[int, typer.Option(help="Fixes everything random.", min=0)] = 0,
+) -> None:
+    """Check that what is called certain is true, and the solver against the paper's."""
+    from palate.bench import exact as bench_exact
+    from palate.bench.report import markdown_table
+
+    header = ("consistent simulated people", "runs", "certified", "right", "answers", "most")
+    verdicts = bench_exact.certificates(cases, seed=seed)
+    verdicts += bench_exact.answers_to_certainty(people, seed=seed)
+    typer.echo(markdown_table(header, bench_exact.verdict_rows(verdicts)) + "\n")
+    if reference:
+        found = bench_exact.against_reference(reference, seed=seed)
+        compared = ("against cvxpy and CLARABEL", "cases", "median", "largest")
+        typer.echo(markdown_table(compared, bench_exact.difference_rows(found)))
+
+
+@bench.command()
+def startup(
+    runs: Annotated[int, typer.Option(help="How often to start each.", min=1)] = 7,
+) -> None:
+    """Time what a user waits for: import, help, the demo's first question."""
+    from palate.bench.report import markdown_table
+    from palate.bench.startup import startup_rows
+
+    header = ("started", "runs", "median s", "slowest s")
+    typer.echo(markdown_table(header, startup_rows(runs)))

@@ -44,5 +44,6 @@ def demo(
         console.print("a simulated person with a random taste answers")
         interview(elicitation, Narrated(taste, console, elicitation), console, None)
         return
-    log = LogFile.create(new_path(), elicitation, Source(pool, None, style, False))
-    interview(elicitation, person_for(elicitation, console), console, log)
+    source = Source(pool, None, style, drop_duplicates=False)
+    with LogFile.create(new_path(), elicitation, source) as log:
+        interview(elicitation, person_for(elicitation, console), console, log)

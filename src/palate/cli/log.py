@@ -7,13 +7,12 @@ write leaves a torn last line, which is dropped.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from palate.elicitation import FORMAT, Elicitation, Undo, event_to_object
 from palate.errors import LogError
@@ -41,11 +40,21 @@ class Source:
 
 
 class LogFile:
-    """An open log, held by one process at a time."""
+    """An open log, held by one process at a time; close it, or use it in a ``with`` block."""
 
     def __init__(self, path: Path, file: IO[str]) -> None:
         self.path = path
         self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
     @classmethod
     def create(cls, path: Path, elicitation: Elicitation, source: Source) -> LogFile:
@@ -76,28 +85,21 @@ class LogFile:
             LogError: the file cannot be read, is in use, or is not a log.
         """
         try:
-            file = path.open("r+", encoding="utf-8", newline="\n")
+            file = path.open("r+", encoding="utf-8")
         except OSError as error:
             raise _cannot("read", path, error) from error
-        _lock(file, path)
         try:
-            text = file.read()
-        except UnicodeDecodeError as error:
-            raise _cannot("read", path, error) from error
-        whole = text[: text.rfind("\n") + 1]
-        records = []
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                msg = f"{path}, line {number}: not JSON ({error.msg})"
-                raise LogError(msg) from error
-        header = records[0] if records else None
-        if not isinstance(header, dict) or header.get("palate") != FORMAT:
-            msg = f"{path} is not a log of answers, format {FORMAT}"
-            raise LogError(msg)
-        file.seek(len(whole.encode()))
-        file.truncate()
+            _lock(file, path)
+            whole, records = _read(path)
+            header = records[0] if records else None
+            if not isinstance(header, dict) or header.get("palate") != FORMAT:
+                msg = f"{path} is not a log of answers, format {FORMAT}"
+                raise LogError(msg)  # noqa: TRY301
+        except LogError:
+            file.close()
+            raise
+        file.truncate(whole)
+        file.seek(whole)
         return cls(path, file), header, records[1:]
 
     def append(self, event: Answer | Undo) -> None:
@@ -111,6 +113,23 @@ class LogFile:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _cannot("write", self.path, error) from error
+
+
+def _read(path: Path) -> tuple[int, list[Any]]:
+    """Length in bytes of the whole lines of a file, and what they hold."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+    whole = content.rfind(b"\n") + 1
+    records = []
+    for number, line in enumerate(content[:whole].splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path}, line {number}: not JSON ({error})"
+            raise LogError(msg) from error
+    return whole, records
 
 
 def new_path() -> Path:
@@ -173,8 +192,6 @@ def _lock(file: IO[str], path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            file.close()
         msg = f"{path} is in use by another process"
         raise LogError(msg) from error
 

@@ -24,3 +24,9 @@ Style = Annotated[
 Simulate = Annotated[
     bool, typer.Option("--simulate", help="Let a simulated person with a random taste answer.")
 ]
+
+
+def show_help_alone(context: typer.Context) -> None:
+    """Without a verb, print what there is."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -88,7 +88,7 @@ class TerminalPerson:
         best = recommendation.response
         if recommendation.answers:
             line = f"best so far: {headline(best)}"
-            self._console.print(Text(line, style="green", no_wrap=True, overflow="ellipsis"))
+            self._console.print(Text(line, style="green"), no_wrap=True, overflow="ellipsis")
         if note:
             self._console.print(Text(note, style="yellow"))
 
@@ -98,14 +98,17 @@ class TerminalPerson:
         down = 1 if side_by_side else len(responses)
         width = self._console.width // across
         room = max(4, (self._console.height - 9) // down - 2)
+        texts = [self._fitted(response, width - 4, room) for response in responses]
+        tallest = max(len(text.wrap(self._console, width - 4)) for text in texts)
         cards = [
             Panel(
-                self._fitted(response, width - 4, room),
+                text,
                 title=f" {position} ",
                 title_align="left",
                 border_style="cyan",
+                height=tallest + 2 if side_by_side else None,
             )
-            for position, response in enumerate(responses, start=1)
+            for position, text in enumerate(texts, start=1)
         ]
         if not side_by_side:
             return Group(*cards)

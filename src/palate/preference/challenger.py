@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TIE = 1e-9  # values this close, relative to S, are equal; the lower index wins
 _FEW = 24  # so many candidates are solved outright; more are bounded first
+_CHEAP = 4  # while there are so many times fewer answers than candidates, bounds cost less
 _FIRST_BATCH = 256
 _BATCH = 32
 _SWEEPS = (2, 6, 24)  # of coordinate descent, on ever fewer candidates
@@ -85,6 +86,8 @@ class ChallengerSearch:
         left[incumbent] = False
         if without is not None:
             left[without] = False
+        if space.empty:  # theta_hat need not lie in the cone, and then no bound holds for it
+            return self._at_estimate(space.estimate, incumbent, np.flatnonzero(left))
         return self._largest(space, incumbent, upper, left)
 
     def bounds(self) -> FloatArray:
@@ -106,7 +109,7 @@ class ChallengerSearch:
         """Tighten the bounds until one exact value is at least every other bound."""
         found = _Found(_TIE * self._norm_bound)
         candidates = np.flatnonzero(left)
-        if len(candidates) > _FEW:
+        if len(candidates) > min(_FEW, _CHEAP * len(space.differences)):
             if len(candidates) > _FIRST_BATCH:
                 # A good exact value first, so that most of the pool is never touched.
                 top = np.argpartition(upper[candidates], -_FIRST_BATCH)[-_FIRST_BATCH:]
@@ -119,6 +122,16 @@ class ChallengerSearch:
             return Challenger(-1, 0.0, 0)
         index = min(i for i, value in found.values.items() if value >= found.best - found.tie)
         return Challenger(index, found.values[index], len(found.values))
+
+    def _at_estimate(
+        self, estimate: FloatArray, incumbent: int, candidates: IndexArray
+    ) -> Challenger:
+        """The largest value where the set is a single point."""
+        if len(candidates) == 0:
+            return Challenger(-1, 0.0, 0)
+        values = self._directions(incumbent, candidates) @ estimate
+        place = int(np.argmax(values >= values.max() - _TIE * self._norm_bound))
+        return Challenger(int(candidates[place]), float(values[place]), 0)
 
     def _tighten(
         self,

@@ -69,7 +69,8 @@ def stopping_time_bound(
         ParameterError: an argument is outside its range.
     """
     check_delta(delta)
-    if pool_size < 2 or d < 1 or norm_bound <= 0 or epsilon < 0 or gap < 0 or kappa < 4:
+    in_range = 0.0 < norm_bound < math.inf and epsilon >= 0 and gap >= 0 and kappa >= 4
+    if pool_size < 2 or d < 1 or not in_range:  # written so that a NaN is out of range
         msg = (
             "needs pool_size >= 2, d >= 1, norm_bound > 0, epsilon >= 0, gap >= 0, kappa >= 4, not "
             f"{pool_size}, {d}, {norm_bound}, {epsilon}, {gap}, {kappa}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ _MAX_ITERATIONS = 100
 _STEP = 3e-7  # relative to the norm bound; the error left is about its square
 _SHORTEST = 1e-10  # of a line search
 _NOISE = 1e-14
+_NORM = 1e-11  # relative, of a point on the sphere
 
 
 def fit_logistic(
@@ -107,12 +109,17 @@ def minimise_in_ball(
     y = start * min(1.0, radius / max(float(np.sqrt(start @ start)), 1e-300))
     if rows.size == 0 or not rows.any():
         return np.zeros_like(y)
-    multiplier = 0.0
+    multiplier, moved = 0.0, 0.1
     loss = _loss(y, rows, groups)
     for _ in range(_MAX_ITERATIONS):
         gradient, hessian = _derivatives(y, rows, groups)
+        tolerance = max(_NORM, 1e-3 * moved**4)  # no closer than the model itself is to the loss
         target, multiplier = _model_minimum(
-            hessian, hessian @ y - gradient, radius, multiplier or _sphere_multiplier(gradient, y)
+            hessian,
+            hessian @ y - gradient,
+            radius,
+            multiplier or _sphere_multiplier(gradient, y),
+            tolerance,
         )
         step = target - y
         slope = float(gradient @ step)
@@ -125,8 +132,11 @@ def minimise_in_ball(
                 break
             scale *= 0.5
         y, loss = candidate, trial
-        if scale * float(np.sqrt(step @ step)) <= _STEP * radius or scale < _SHORTEST:
-            break
+        moved = scale * math.sqrt(step @ step) / radius
+        if moved <= _STEP or scale < _SHORTEST:
+            if tolerance <= _NORM:
+                break
+            moved = 0.0  # a rough minimum of the model may point uphill: once more, to the end
     return y * min(1.0, radius / max(float(np.sqrt(y @ y)), 1e-300))  # rounding, at most
 
 
@@ -153,26 +163,28 @@ def _derivatives(
 
 
 def _model_minimum(
-    hessian: FloatArray, target: FloatArray, radius: float, multiplier: float
+    hessian: FloatArray, target: FloatArray, radius: float, multiplier: float, tolerance: float
 ) -> tuple[FloatArray, float]:
     """Minimise ``x H x / 2 - target x`` over ``||x|| <= radius``: x and the multiplier of the norm.
 
     Newton on the secular equation ``1 / ||x(nu)|| = 1 / radius`` (Moré and Sorensen 1983), started
-    from the last multiplier: one or two Cholesky factors a call. Where that fails (a singular
-    Hessian, a solution inside the ball) the eigenvalues decide.
+    from the last multiplier: two or so Cholesky factors a call, until the norm is met to the
+    relative tolerance. Where that fails (a singular Hessian, a solution inside the ball) the
+    eigenvalues decide.
     """
     nu = multiplier
     if nu > 0.0:
-        diagonal = np.arange(len(target))
         for _ in range(8):
             shifted = hessian.copy()
-            shifted[diagonal, diagonal] += nu
+            shifted.reshape(-1)[:: len(target) + 1] += nu
             factor, x, info = dposv(shifted, target)
             if info != 0:
                 break
-            norm = float(np.sqrt(x @ x))
-            if abs(norm - radius) <= 1e-11 * radius:
-                return x, nu
+            norm = math.sqrt(x @ x)
+            if abs(norm - radius) <= tolerance * radius:
+                # Onto the sphere: a hair outside it the loss is lower than where the search ends,
+                # and the line search would stop short.
+                return x * (radius / norm), nu
             w, _ = dtrtrs(factor, x, trans=1)
             squared = float(w @ w)
             if squared == 0.0:  # the model's minimum is the origin: the bound is slack
@@ -207,4 +219,5 @@ def _model_minimum_by_eigenvalues(
         nu += norm * norm / w * (norm - radius) / radius
         if not low < nu < high:
             nu = 0.5 * (low + high) if low else 0.1 * high
-    return vectors @ (along / (values + nu)), nu
+    x = along / (values + nu)
+    return vectors @ x * (radius / float(np.sqrt(x @ x))), nu

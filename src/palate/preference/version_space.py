@@ -184,7 +184,7 @@ class VersionSpace:
         """
         thetas, single = self._check_directions(thetas)
         slack = tolerance * self.norm_bound
-        if self._empty:
+        if self.empty:
             inside = np.sqrt(((thetas - self.estimate) ** 2).sum(axis=1)) <= slack
         else:
             inside = np.sqrt((thetas**2).sum(axis=1)) <= self.norm_bound + slack
@@ -232,7 +232,7 @@ class VersionSpace:
         return ConeSupport(self._half_spaces, self._space, directions, self.norm_bound)
 
     def _argmax(self, directions: FloatArray) -> FloatArray:
-        if self._empty:
+        if self.empty:
             return np.repeat(self.estimate[None], len(directions), axis=0)
         coordinates, outside = self._space.split(directions)
         thetas = self._cone_argmax(coordinates, outside)
@@ -267,7 +267,8 @@ class VersionSpace:
         return x[:, :-1] @ face @ self._space.basis + x[:, -1:] * unit
 
     @property
-    def _empty(self) -> bool:
+    def empty(self) -> bool:
+        """Whether no weights satisfy all constraints, so that the set is ``{theta_hat}``."""
         return self.loss_can_bind and self.consistent and self._interior is None
 
     @functools.cached_property

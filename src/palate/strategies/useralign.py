@@ -109,7 +109,7 @@ class UserAlign(Strategy):
 
     def _run(self, view: View) -> _Run:
         run: _Run | None = view.memo.get(self.name)
-        if run is None:
+        if run is None or run.seen > len(view.answers):
             run = view.memo[self.name] = _Run(view.features, self)
         run.catch_up(view.answers)
         return run
