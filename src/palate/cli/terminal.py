@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 from rich.columns import Columns
@@ -50,22 +50,28 @@ class TerminalPerson:
         while True:
             self._draw(query, pool, note)
             try:
-                key = self._read_key()
+                reply = self._read_reply(query, pool)
             except (EOFError, KeyboardInterrupt):
                 return "stop"
-            reply = self._reply(key, len(query.options))
             if reply == "undo" and not self._elicitation.history:
                 note = "There is no answer to take back yet."
+            elif reply == "again":
+                note = ""
             elif reply is not None:
                 return reply
-            elif key in {"m", "M"}:
-                self._read_whole([pool.responses[i] for i in query.options])
-                note = ""
-            elif key in {"b", "B"}:
-                self._read_whole([self._elicitation.recommend().response])
-                note = ""
             else:
                 note = "That key means nothing here."
+
+    def _read_reply(self, query: Query, pool: Pool) -> Reply | Literal["again"] | None:
+        """One key: a reply; or "again" after showing what it asked for; or None."""
+        key = self._read_key()
+        if key in {"m", "M"}:
+            self._read_whole([pool.responses[i] for i in query.options])
+            return "again"
+        if key in {"b", "B"}:
+            self._read_whole([self._elicitation.recommend().response])
+            return "again"
+        return self._reply(key, len(query.options))
 
     def _reply(self, key: str, options: int) -> Reply | None:
         if key in _LEFT and options == 2:
@@ -128,12 +134,22 @@ class TerminalPerson:
         return shown
 
     def _read_whole(self, responses: Sequence[Response]) -> None:
-        with self._console.pager(styles=False):
+        """Show responses whole, a screen at a time; any key goes on."""
+        with self._console.capture() as capture:
             for position, response in enumerate(responses, start=1):
                 if len(responses) > 1:
                     self._console.rule(str(position))
                 self._console.print(body(response))
                 self._console.print()
+        lines = capture.get().rstrip().splitlines()
+        page = max(1, self._console.height - 2)
+        for first in range(0, len(lines), page):
+            self._console.clear()
+            self._console.out("\n".join(lines[first : first + page]), highlight=False)
+            last = first + page >= len(lines)
+            note = "any key: back to the question" if last else "any key: read on"
+            self._console.print(Text(note, style="dim"), end="")
+            self._read_key()
 
 
 class LinePerson:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from palate._typing import BoolArray, FloatArray, IndexArray
 
 _GAP = 1e-11  # duality gap at the end, relative to S ||c||
-_GROWTH = 12.0
-_MAX_NEWTON = 60
+_GROWTH = 100.0
+_MAX_NEWTON = 400  # a few dozen as a rule; a sliver of a cone can take hundreds
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,11 +209,6 @@ class VersionSpace:
         cone = self.cone(directions)
         return np.array([cone.exact(row) for row in range(len(directions))])
 
-    def _project(self, coordinates: FloatArray) -> FloatArray:
-        """Projection of (n, r) directions onto the cone of the half-spaces, in coordinates."""
-        projected = [_project_on_cone(self._half_spaces, a) for a in coordinates]
-        return np.array(projected).reshape(coordinates.shape)
-
     @property
     def _half_spaces(self) -> FloatArray:
         return self._normals if self.consistent else self._normals[:0]
@@ -245,16 +240,7 @@ class VersionSpace:
 
     def _cone_argmax(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
         """A maximiser (n, d) over the cone cut by the ball: the projection, scaled to length S."""
-        inside = coordinates
-        before = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
-        for _ in range(2):  # scaling magnifies what rounding left outside the half-spaces
-            inside = self._project(inside)
-            lengths = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
-            # What is left of a direction in the polar cone is rounding noise and points anywhere:
-            # there the origin attains the value, which is zero.
-            somewhere = lengths > _NOWHERE * before
-            scale = (somewhere / np.where(somewhere, lengths, 1.0))[:, None]
-            inside, outside, before = inside * scale, outside * scale, np.ones(len(inside))
+        inside, outside = _project_to_unit_length(self._half_spaces, coordinates, outside)
         return self.norm_bound * (inside @ self._space.basis + outside)
 
     def _argmax_within_loss(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
@@ -285,31 +271,34 @@ class VersionSpace:
             while region.loss((1.0 - shrink) * y[None])[0] >= self._level:
                 shrink *= 0.1
             return np.eye(len(y)), region, np.append((1.0 - shrink) * y, 0.0)
-        face, _, inside = self._face
-        halfspaces = self._facets
+        face, halfspaces = self._face[0], self._facets
         region = self._region(level=None, halfspaces=halfspaces, face=face)
-        start = np.append(inside, 0.0)
+        start = np.append(self._inside, 0.0)
         start = _barrier.minimise_loss(region, start, below=self._level)
         if region.loss(start[None, :-1])[0] >= self._level:
             return None
         return face, self._region(level=self._level, halfspaces=halfspaces, face=face), start
 
     @functools.cached_property
-    def _face(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Basis (f, r) of the cone's span, its half-spaces (h, f) there, and a point inside."""
+    def _face(self) -> tuple[FloatArray, FloatArray]:
+        """Basis (f, r) of the cone's span, and the normals (h, r) of the half-spaces with room."""
         normals = self._normals
-        room = self._project(normals)
-        flat = np.sqrt((room**2).sum(axis=1)) <= _FLAT
+        room = np.array([_project_on_cone(normals, normal) for normal in normals])
+        flat = np.sqrt((room.reshape(normals.shape) ** 2).sum(axis=1)) <= _NOWHERE
         face = np.eye(normals.shape[1])
         if flat.any():
             _, values, vectors = np.linalg.svd(normals[flat], full_matrices=True)
             face = vectors[int((values > _FLAT).sum()) :]
-        halfspaces = normals[~flat] @ face.T
-        inside = room[~flat].sum(axis=0) @ face.T if (~flat).any() else np.zeros(len(face))
+        return face, normals[~flat]
+
+    @functools.cached_property
+    def _inside(self) -> FloatArray:
+        """A point (f,) of the cone's span inside its half-spaces, half as long as S."""
+        face, normals = self._face
+        rays, _ = _project_to_unit_length(self._normals, normals, np.zeros_like(normals))
+        inside = rays.sum(axis=0) @ face.T
         length = float(np.sqrt(inside @ inside))
-        if length > 0.0:
-            inside *= 0.5 * self.norm_bound / length
-        return face, halfspaces, inside
+        return inside * (0.5 * self.norm_bound / length) if length > 0.0 else inside
 
     @functools.cached_property
     def _facets(self) -> FloatArray:
@@ -317,7 +306,7 @@ class VersionSpace:
 
         Interior points would crawl along a wall that hundreds of answers repeat.
         """
-        halfspaces = self._face[1]
+        halfspaces = self._face[1] @ self._face[0].T
         halfspaces = halfspaces / np.sqrt((halfspaces**2).sum(axis=1, keepdims=True))
         kept = np.ones(len(halfspaces), dtype=bool)
         for i, halfspace in enumerate(halfspaces):
@@ -347,9 +336,9 @@ class VersionSpace:
             return theta
         if self.contradictory:
             return theta
-        inside = self._face[2]
+        start = np.append(self._inside, 0.0)
         region = self._region(level=None, halfspaces=self._facets)
-        return _barrier.minimise_loss(region, np.append(inside, 0.0))[:-1] @ self._space.basis
+        return _barrier.minimise_loss(region, start)[:-1] @ self._space.basis
 
     def _region(
         self,
@@ -470,6 +459,23 @@ def _project_on_cone(normals: FloatArray, direction: FloatArray) -> FloatArray:
     multipliers = lsq_linear(normals.T, -unit, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
     # The projection is the shortest of all such sums.
     return scale * min(inside, unit + multipliers @ normals, key=lambda x: float(x @ x))
+
+
+def _project_to_unit_length(
+    normals: FloatArray, inside: FloatArray, outside: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Project (n, r) directions onto the cone and scale them, with what is outside, to length 1."""
+    before = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
+    for _ in range(2):  # scaling magnifies what rounding left outside the half-spaces
+        projected = [_project_on_cone(normals, direction) for direction in inside]
+        inside = np.array(projected).reshape(inside.shape)
+        lengths = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
+        # What is left of a direction in the polar cone is rounding noise and points anywhere:
+        # there the origin is the answer.
+        somewhere = lengths > _NOWHERE * before
+        scale = (somewhere / np.where(somewhere, lengths, 1.0))[:, None]
+        inside, outside, before = inside * scale, outside * scale, np.ones(len(inside))
+    return inside, outside
 
 
 def _check_groups(groups: IndexArray | None, m: int) -> IndexArray:
