@@ -157,6 +157,14 @@ def test_support_of_picks_is_certified_by_duality(
     assert_certified(space, make_directions(case, 6))
 
 
+@pytest.mark.parametrize(("t", "d", "seed"), [(2, 3, 706), (5, 5, 767), (20, 16, 984)])
+def test_argmax_lies_inside_cones_of_a_millionth(t: int, d: int, seed: int) -> None:
+    # The projection is so short that scaling it to S would show its rounding as a violation.
+    case = make_case("thin", t, d, 3.0, seed)
+    directions = make_directions(case, 6)
+    assert_certified(VersionSpace(case.differences), directions)
+
+
 def test_support_worked_by_hand() -> None:
     nothing = VersionSpace(np.zeros((0, 2)), 3.0)
     np.testing.assert_allclose(nothing.support(np.array([[3.0, 4.0], [0.0, 0.0]])), [15.0, 0.0])
@@ -542,6 +550,17 @@ def test_estimate_inside_is_the_least_loss_that_agrees_with_every_answer(
         assert g @ theta + VersionSpace(z, bound).cone_support(-g[None])[0] <= 1e-8
     if space.contradictory or (z @ space.estimate >= 0.0).all():
         np.testing.assert_array_equal(theta, space.estimate)
+
+
+@pytest.mark.parametrize(("t", "seed"), [(41, 168739452), (37, 151246316), (35, 1879417140)])
+def test_estimate_inside_of_a_thin_cone_is_found(t: int, seed: int) -> None:
+    # Hundreds of Newton steps, from a start next to every wall.
+    z = make_case("thin", t, 64, 0.3, seed).differences
+    space = VersionSpace(z, 0.3)
+    theta = space.estimate_inside
+    g = logistic_gradient(theta, z)
+    assert (z @ theta).min() >= -1e-11
+    assert g @ theta + space.cone_support(-g[None])[0] <= 1e-8
 
 
 @pytest.mark.parametrize("d", [3, 16, 64])

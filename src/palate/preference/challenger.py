@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from palate.preference.version_space import VersionSpace
 
 _TIE = 1e-9  # values this close, relative to S, are equal; the lower index wins
-_FEW = 24  # so many candidates are solved outright; more are bounded first
+_FEW = 64  # so many candidates are solved outright; more are bounded first
+_LEFT = 16  # so many are no longer worth bounding
 _CHEAP = 4  # while there are so many times fewer answers than candidates, bounds cost less
 _FIRST_BATCH = 256
 _BATCH = 32
@@ -159,7 +160,7 @@ class ChallengerSearch:
                     found.add(row, value)
                 kept = upper[rows] >= found.best - found.tie
                 rows = rows[kept]
-                if len(rows) <= _FEW:
+                if len(rows) <= _LEFT:
                     break
                 cone.keep(kept)
 

@@ -109,7 +109,7 @@ def minimise_in_ball(
     y = start * min(1.0, radius / max(float(np.sqrt(start @ start)), 1e-300))
     if rows.size == 0 or not rows.any():
         return np.zeros_like(y)
-    multiplier, moved = 0.0, 0.1
+    multiplier, moved = 0.0, 1.0
     loss = _loss(y, rows, groups)
     for _ in range(_MAX_ITERATIONS):
         gradient, hessian = _derivatives(y, rows, groups)

@@ -19,8 +19,7 @@ from palate.preference.estimate import check_differences, check_norm_bound, mini
 if TYPE_CHECKING:
     from palate._typing import BoolArray, FloatArray, IndexArray
 
-_FLAT = 1e-10  # a half-space whose inward normal has less room than this has no inside
-
+_FLAT = 1e-10  # room that a half-space implied by the others may seem to leave
 _NOWHERE = 1e-8  # a projection shorter than this, relative to its direction, is rounding noise
 _INSIDE = 1e-15  # how far outside a half-space, relative to its length, is still rounding noise
 _OPTIMAL = 1e-12  # violation of the optimality conditions that a projection may have
@@ -81,7 +80,7 @@ class VersionSpace:
         new = object.__new__(VersionSpace)
         new.differences = np.concatenate((self.differences, added))
         new.norm_bound, new.delta, new.consistent = self.norm_bound, self.delta, self.consistent
-        new.groups = np.append(self.groups, np.full(len(added), self.answers))
+        new.groups = np.concatenate((self.groups, [self.answers] * len(added)))
         space = self._space
         for difference in added:
             space = space.extended(difference)

@@ -12,7 +12,7 @@ from palate.preference import ChallengerSearch, VersionSpace
 from palate.preference.challenger import best_responses
 from palate.preference.confidence import check_delta
 from palate.preference.estimate import check_norm_bound
-from palate.strategies.base import Choice, Strategy, View, check_max_steps, comparisons
+from palate.strategies.base import Choice, Strategy, View, check_max_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,8 +243,8 @@ class _Run:
             else:
                 for loser in answer.losers:
                     self.lost_to.setdefault(loser, set()).add(answer.winner)
-                differences, _ = comparisons([answer], self.features)
-                self.space = self.space.extended(differences)
+                shown = self.features[[answer.winner, *answer.losers]].astype(np.float64)
+                self.space = self.space.extended(shown[0] - shown[1:])
         self.seen = len(answers)
 
     def tied_with(self, incumbent: int) -> IndexArray:
