@@ -85,7 +85,7 @@ class ChallengerSearch:
         upper = self._upper_bounds(space, incumbent)
         left = np.ones(len(upper), dtype=bool)
         left[incumbent] = False
-        if without is not None:
+        if without is not None and len(without):
             left[without] = False
         if space.empty:  # theta_hat need not lie in the cone, and then no bound holds for it
             return self._at_estimate(space.estimate, incumbent, np.flatnonzero(left))
@@ -173,8 +173,9 @@ class ChallengerSearch:
         found: _Found,
     ) -> None:
         """Exact values of candidates, largest bound first, until no bound exceeds the best."""
-        rows = candidates[np.argsort(-upper[candidates], kind="stable")].tolist()
-        directions = self._directions(incumbent, np.array(rows, dtype=np.intp))
+        candidates = candidates[np.argsort(-upper[candidates], kind="stable")]
+        rows = candidates.tolist()
+        directions = self._directions(incumbent, candidates)
         if space.loss_can_bind:
             for first in range(0, len(rows), _BATCH):  # solved together they share the work
                 part = slice(first, first + _BATCH)

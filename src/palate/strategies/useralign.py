@@ -248,15 +248,17 @@ class _Run:
         self.seen = len(answers)
 
     def tied_with(self, incumbent: int) -> IndexArray:
-        return np.array(sorted(self.tied.get(incumbent, ())), dtype=np.intp)
+        return _rows(self.tied.get(incumbent))
 
     def closed(self, incumbent: int) -> IndexArray:
         """Responses that are not shown against the incumbent again."""
+        if self.strategy.estimate != "inside" and not self.skipped:
+            return self.tied_with(incumbent)
         pairs = self.tied.get(incumbent, set()) | self.skipped.get(incumbent, set())
         if self.strategy.estimate == "inside":
             pairs |= self.lost_to.get(incumbent, set())
             pairs |= {loser for loser, winners in self.lost_to.items() if incumbent in winners}
-        return np.array(sorted(pairs), dtype=np.intp)
+        return _rows(pairs)
 
     def undefeated(self, best: list[int]) -> int:
         """Of responses with equal utility the first that lost to none of the others.
@@ -265,3 +267,10 @@ class _Run:
         """
         others = set(best)
         return next((i for i in best if not self.lost_to.get(i, set()) & others), best[0])
+
+
+_NONE = np.zeros(0, dtype=np.intp)
+
+
+def _rows(places: set[int] | None) -> IndexArray:
+    return np.array(sorted(places), dtype=np.intp) if places else _NONE
