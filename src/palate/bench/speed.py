@@ -32,7 +32,8 @@ REFERENCE_SIZES = ((20, 64), (40, 512))
 POOL_SIZES = (1_000, 10_000, 100_000, 1_000_000)
 POOL_FEATURES = 64
 POOL_STEPS = 20
-_REPLAYS = 5
+_REPLAYS = 9
+_WARM_UP = 2  # replays not counted, after the reference has had the processor's caches
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def against_reference(n: int, d: int, *, elicitations: int, every: int, seed: in
         for t in range(1 + run % every, len(steps), every):
             # The machine's speed drifts: our run is timed again beside each step of the reference.
             runs = [list(_timed_steps(pool, person, strategy, run)) for _ in range(_REPLAYS)]
-            row.ours.append(median(replay[t].milliseconds for replay in runs))
+            row.ours.append(median(replay[t].milliseconds for replay in runs[_WARM_UP:]))
             step = steps[t]
             differences, _ = comparisons(step.answers, features)
             for rebuild, timings in ((False, row.reference), (True, row.rebuilt)):
