@@ -120,6 +120,16 @@ def test_simulated_run_of_each_strategy(environment: dict[str, str]) -> None:
         assert result["answers"] == (0 if strategy == "random" else 3)
 
 
+def test_a_simulated_run_leaves_no_log_for_a_person_to_resume(
+    environment: dict[str, str],
+) -> None:
+    palate("align", "--pool", "cook", "--budget", "2", "--simulate", env=environment)
+    done = palate("align", "--resume", "last", env=environment)
+    assert "there is no log of answers" in done.stderr
+    done = palate("align", "--resume", "x.jsonl", "--simulate", env=environment)
+    assert "cannot resume a person's" in done.stderr
+
+
 def test_version(environment: dict[str, str]) -> None:
     assert palate("--version", env=environment).stdout.strip() == "0.1.0"
 

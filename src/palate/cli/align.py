@@ -52,6 +52,8 @@ def align(
     ] = False,
 ) -> None:
     """Answer questions about a pool of responses and get the best one for you."""
+    from contextlib import ExitStack
+
     from rich.console import Console
 
     from palate.cli.log import LogFile, Source, latest_path, new_path, replayed, source_of
@@ -65,36 +67,39 @@ def align(
     )
     from palate.elicitation import Elicitation
     from palate.errors import ParameterError, PoolError
-    from palate.feedback import Person
 
-    console = Console(stderr=as_json, highlight=False)
-    if resume is not None:
-        path = latest_path() if resume == "last" else Path(resume)
-        file, header, events = LogFile.resume(path)
-        source = source_of(header, path)
-        if pool is not None:
-            source = Source(pool, prompt or source.prompt, source.style, source.drop_duplicates)
-        elicitation = replayed(header, events, load_pool(source))
-    else:
-        if pool is None:
-            raise PoolError("name the pool with --pool: a JSONL file, or one of cook, travel")
-        if strategy.startswith("useralign"):
-            epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
-            # Nobody likes to be asked the same thing twice; the paper's estimate can do that.
-            estimate = estimate or "inside"
-        chosen = Settings(strategy, epsilon, delta, norm_bound, budget, estimate).build()
-        source = Source(pool, prompt, style, drop_duplicates)
-        if Path(pool).exists():
-            source = Source(str(Path(pool).resolve()), prompt, style, drop_duplicates)
-        elicitation = Elicitation(load_pool(source), chosen, seed)
-        file = LogFile.create(log or new_path(), elicitation, source)
     if simulate and resume is not None:
         raise ParameterError("--simulate starts a run of its own; it cannot resume a person's")
-    if simulate:
-        taste = simulated_person(elicitation.pool, norm_bound or 3.0, elicitation.seed)
-        console.print("a simulated person answers")
-        person: Person = Narrated(taste, console, elicitation)
-    else:
-        person = person_for(elicitation, console)
-    with file:
-        interview(elicitation, person, console, file, as_json=as_json)
+    console = Console(stderr=as_json, highlight=False)
+    file: LogFile | None = None
+    with ExitStack() as stack:
+        if resume is not None:
+            path = latest_path() if resume == "last" else Path(resume)
+            file, header, events = LogFile.resume(path)
+            stack.enter_context(file)
+            source = source_of(header, path)
+            if pool is not None:
+                source = Source(pool, prompt or source.prompt, source.style, source.drop_duplicates)
+            elicitation = replayed(header, events, load_pool(source))
+        else:
+            if pool is None:
+                raise PoolError("name the pool with --pool: a JSONL file, or one of cook, travel")
+            if strategy.startswith("useralign"):
+                epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
+                # Nobody likes to be asked the same thing twice; the paper's estimate can do that.
+                estimate = estimate or "inside"
+            chosen = Settings(strategy, epsilon, delta, norm_bound, budget, estimate).build()
+            where = str(Path(pool).resolve()) if Path(pool).exists() else pool
+            source = Source(where, prompt, style, drop_duplicates)
+            elicitation = Elicitation(load_pool(source), chosen, seed)
+            if log is not None or not simulate:  # a person's answers are always kept
+                file = LogFile.create(log or new_path(), elicitation, source)
+                stack.enter_context(file)
+        if simulate:
+            taste = simulated_person(elicitation.pool, norm_bound or 3.0, elicitation.seed)
+            console.print("a simulated person with a random taste answers")
+            interview(
+                elicitation, Narrated(taste, console, elicitation), console, file, as_json=as_json
+            )
+        else:
+            interview(elicitation, person_for(elicitation, console), console, file, as_json=as_json)
