@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -186,8 +187,8 @@ def test_the_shipped_folder_is_small_attributed_and_names_no_path() -> None:
     assert config["tokenizer_name"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert not [value for value in config.values() if str(value).startswith(("/", "~", "."))]
     for name, content in files.items():
-        for path in (b"/tmp/", b"/root/", b"/home/", b"/work/", b"site-packages"):
-            assert path not in content, (name, path)
+        for path in (rb"[\"' ]/\w+/\w", rb"/home/", rb"site-packages"):
+            assert not re.search(path, content), (name, path)
     notice = files["NOTICE.md"].decode()
     assert "sentence-transformers/all-MiniLM-L6-v2" in notice
     assert "Apache" in notice
