@@ -25,6 +25,7 @@ from palate.bench.reference import reference_support
 from palate.errors import ParameterError
 from palate.preference import (
     VersionSpace,
+    _cone,
     confidence_radius,
     logistic_gradient,
     logistic_loss,
@@ -605,7 +606,7 @@ def overshoots(normals: FloatArray, direction: FloatArray) -> tuple[FloatArray, 
 def test_support_does_not_take_the_least_squares_solver_at_its_word(
     nnls: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(version_space, "nnls", nnls)
+    monkeypatch.setattr(_cone, "nnls", nnls)
     for kind in ("separable", "collapsed", "pool"):
         case = make_case(kind, 12, 5, 3.0, seed=2)
         assert_certified(VersionSpace(case.differences), make_directions(case, 6))

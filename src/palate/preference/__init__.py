@@ -1,6 +1,6 @@
 """One person's taste as pure functions on arrays: likelihoods, estimates, version spaces."""
 
-from palate.preference.challenger import Challenger, ChallengerSearch
+from palate.preference.challenger import Challenger, ChallengerSearch, best_responses
 from palate.preference.confidence import confidence_radius, stopping_time_bound
 from palate.preference.estimate import fit_logistic, fit_multinomial
 from palate.preference.likelihood import (
@@ -17,6 +17,7 @@ __all__ = [
     "Challenger",
     "ChallengerSearch",
     "VersionSpace",
+    "best_responses",
     "confidence_radius",
     "fit_logistic",
     "fit_multinomial",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import lsq_linear, nnls
 
 from palate.errors import ParameterError
 from palate.preference import _barrier
+from palate.preference._cone import (
+    NOWHERE,
+    ConeSupport,
+    project_on_cone,
+    project_to_unit_length,
+)
 from palate.preference._rowspace import RowSpace
 from palate.preference.confidence import check_delta, confidence_radius
 from palate.preference.estimate import check_differences, check_norm_bound, minimise_in_ball
@@ -20,10 +24,6 @@ if TYPE_CHECKING:
     from palate._typing import BoolArray, FloatArray, IndexArray
 
 _FLAT = 1e-10  # room that a half-space implied by the others may seem to leave
-_NOWHERE = 1e-8  # a projection shorter than this, relative to its direction, is rounding noise
-_INSIDE = 1e-15  # how far outside a half-space, relative to its length, is still rounding noise
-_OPTIMAL = 1e-12  # violation of the optimality conditions that a projection may have
-_ROUNDING = 1e-14  # relative error of a squared norm that is a difference of two
 
 
 class VersionSpace:
@@ -239,7 +239,7 @@ class VersionSpace:
 
     def _cone_argmax(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
         """A maximiser (n, d) over the cone cut by the ball: the projection, scaled to length S."""
-        inside, outside = _project_to_unit_length(self._half_spaces, coordinates, outside)
+        inside, outside = project_to_unit_length(self._half_spaces, coordinates, outside)
         return self.norm_bound * (inside @ self._space.basis + outside)
 
     def _argmax_within_loss(self, coordinates: FloatArray, outside: FloatArray) -> FloatArray:
@@ -282,8 +282,8 @@ class VersionSpace:
     def _face(self) -> tuple[FloatArray, FloatArray]:
         """Basis (f, r) of the cone's span, and the normals (h, r) of the half-spaces with room."""
         normals = self._normals
-        room = np.array([_project_on_cone(normals, normal) for normal in normals])
-        flat = np.sqrt((room.reshape(normals.shape) ** 2).sum(axis=1)) <= _NOWHERE
+        room = np.array([project_on_cone(normals, normal) for normal in normals])
+        flat = np.sqrt((room.reshape(normals.shape) ** 2).sum(axis=1)) <= NOWHERE
         face = np.eye(normals.shape[1])
         if flat.any():
             _, values, vectors = np.linalg.svd(normals[flat], full_matrices=True)
@@ -294,7 +294,7 @@ class VersionSpace:
     def _inside(self) -> FloatArray:
         """A point (f,) of the cone's span inside its half-spaces, half as long as S."""
         face, normals = self._face
-        rays, _ = _project_to_unit_length(self._normals, normals, np.zeros_like(normals))
+        rays, _ = project_to_unit_length(self._normals, normals, np.zeros_like(normals))
         inside = rays.sum(axis=0) @ face.T
         length = float(np.sqrt(inside @ inside))
         return inside * (0.5 * self.norm_bound / length) if length > 0.0 else inside
@@ -310,7 +310,7 @@ class VersionSpace:
         kept = np.ones(len(halfspaces), dtype=bool)
         for i, halfspace in enumerate(halfspaces):
             kept[i] = False  # a sum of the others leaves nothing of its negative inside them
-            room = _project_on_cone(halfspaces[kept], -halfspace)
+            room = project_on_cone(halfspaces[kept], -halfspace)
             kept[i] = np.sqrt(room @ room) > _FLAT
         return np.asarray(halfspaces[kept])
 
@@ -358,123 +358,6 @@ class VersionSpace:
             msg = f"expected shape (n, {d}) or ({d},), not {directions.shape}"
             raise ParameterError(msg)
         return np.atleast_2d(directions), directions.ndim == 1
-
-
-class ConeSupport:
-    """Support values of many directions on the cone: exact one at a time, or bounded all at once.
-
-    Any ``lambda >= 0`` bounds ``h(c) <= S ||c + Z^T lambda||``; a sweep of coordinate descent
-    improves every multiplier in turn and costs O(n t^2). Cheap where n is large and few directions
-    need their exact value.
-    """
-
-    def __init__(
-        self, normals: FloatArray, space: RowSpace, directions: FloatArray, norm_bound: float
-    ) -> None:
-        self._normals = normals
-        self._space = space
-        self._directions = directions
-        self._coordinates = directions @ space.basis.T
-        self._norm_bound = norm_bound
-        self._sweeps: _Sweeps | None = None
-
-    def exact(self, row: int) -> float:
-        """The support value of one direction."""
-        coordinates = self._coordinates[row]
-        # From the residual, not from the Gram form: near zero that loses half the digits.
-        outside = self._directions[row] - coordinates @ self._space.basis
-        inside = _project_on_cone(self._normals, coordinates)
-        return self._norm_bound * math.sqrt(inside @ inside + outside @ outside)
-
-    def bounds(self, sweeps: int) -> FloatArray:
-        """Sweep so many times more, and return (n,) upper bounds."""
-        if self._sweeps is None:
-            self._sweeps = _Sweeps(self._normals, self._directions, self._coordinates)
-        return self._norm_bound * self._sweeps.lengths(sweeps)
-
-    def keep(self, mask: BoolArray) -> None:
-        """Drop the directions that are of no more interest."""
-        self._directions = self._directions[mask]
-        self._coordinates = self._coordinates[mask]
-        if self._sweeps is not None:
-            self._sweeps = self._sweeps.kept(mask)
-
-
-class _Sweeps:
-    """Multipliers of many directions, improved by coordinate descent."""
-
-    def __init__(
-        self, normals: FloatArray, directions: FloatArray, coordinates: FloatArray
-    ) -> None:
-        self._normals = normals
-        self._gram = normals @ normals.T
-        self._coordinates = coordinates
-        self._slopes = normals @ coordinates.T
-        self._multipliers = np.zeros_like(self._slopes)
-        squares = np.einsum("nd,nd->n", directions, directions)
-        inside = np.einsum("nr,nr->n", coordinates, coordinates)
-        # The squared length outside the row space; rounding may not make the bound too small.
-        self._rest = np.maximum(squares - inside, 0.0) + _ROUNDING * squares
-
-    def lengths(self, sweeps: int) -> FloatArray:
-        multipliers = self._multipliers
-        for _ in range(sweeps):
-            for row, slopes, own in zip(self._gram, self._slopes, multipliers, strict=True):
-                slope = row @ multipliers
-                slope += slopes
-                np.subtract(own, slope, out=own)
-                np.maximum(own, 0.0, out=own)
-        inside = multipliers.T @ self._normals
-        inside += self._coordinates
-        return np.sqrt(np.einsum("nr,nr->n", inside, inside) + self._rest)
-
-    def kept(self, mask: BoolArray) -> _Sweeps:
-        new = object.__new__(_Sweeps)
-        new._normals, new._gram = self._normals, self._gram
-        new._coordinates, new._rest = self._coordinates[mask], self._rest[mask]
-        new._slopes = np.ascontiguousarray(self._slopes[:, mask])
-        new._multipliers = np.ascontiguousarray(self._multipliers[:, mask])
-        return new
-
-
-def _project_on_cone(normals: FloatArray, direction: FloatArray) -> FloatArray:
-    """Project (r,) onto ``{ x : normals x >= 0 }``: direction + normals^T lambda, lambda >= 0."""
-    scale = math.sqrt(direction @ direction)
-    if scale == 0.0 or len(normals) == 0:
-        return direction
-    unit = direction / scale
-    if (normals @ unit).min(initial=0.0) >= -_INSIDE:
-        return direction
-    inside = unit
-    with contextlib.suppress(RuntimeError):  # cycles on rows that are equal to working precision
-        multipliers, _ = nnls(normals.T, -unit)
-        inside = unit + multipliers @ normals
-        # scipy's nnls (1.15 to 1.17 at least) now and then stops elsewhere without a word, most
-        # often for a direction on the boundary: the conditions of optimality decide.
-        tolerance = _OPTIMAL * (1.0 + float(multipliers.sum()))
-        slack = float((normals @ inside).min())
-        if slack >= -tolerance and inside @ (inside - unit) <= tolerance:
-            return scale * inside
-    multipliers = lsq_linear(normals.T, -unit, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
-    # The projection is the shortest of all such sums.
-    return scale * min(inside, unit + multipliers @ normals, key=lambda x: float(x @ x))
-
-
-def _project_to_unit_length(
-    normals: FloatArray, inside: FloatArray, outside: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Project (n, r) directions onto the cone and scale them, with what is outside, to length 1."""
-    before = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
-    for _ in range(2):  # scaling magnifies what rounding left outside the half-spaces
-        projected = [_project_on_cone(normals, direction) for direction in inside]
-        inside = np.array(projected).reshape(inside.shape)
-        lengths = np.sqrt((inside**2).sum(axis=1) + (outside**2).sum(axis=1))
-        # What is left of a direction in the polar cone is rounding noise and points anywhere:
-        # there the origin is the answer.
-        somewhere = lengths > _NOWHERE * before
-        scale = (somewhere / np.where(somewhere, lengths, 1.0))[:, None]
-        inside, outside, before = inside * scale, outside * scale, np.ones(len(inside))
-    return inside, outside
 
 
 def _check_groups(groups: IndexArray | None, m: int) -> IndexArray:
