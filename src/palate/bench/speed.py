@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from palate.bench.exact import random_theta
 from palate.elicitation import Elicitation
 from palate.errors import PoolError
 from palate.people import SimulatedPerson
@@ -176,8 +177,7 @@ def _pool(rng: np.random.Generator, n: int, d: int, dtype: np.dtype[np.floating]
 
 
 def _person(rng: np.random.Generator, d: int) -> SimulatedPerson:
-    theta = rng.normal(size=(d,))
-    return SimulatedPerson(3.0 * theta / np.sqrt(theta @ theta))
+    return SimulatedPerson(random_theta(rng, d))
 
 
 def _largest_support(pool: Pool, strategy: UserAlign, step: _TimedStep) -> float:

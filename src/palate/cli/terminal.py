@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEFT: Final = {"\x1b[D", "\xe0K", "\x00K"}
 _RIGHT: Final = {"\x1b[C", "\xe0M", "\x00M"}
+_WORDS: Final[dict[str, Reply]] = {"t": "tie", "s": "skip", "u": "undo", "q": "stop"}
 _NARROW = 76  # columns under which the cards stand below each other
 
 
@@ -78,10 +79,7 @@ class TerminalPerson:
             return 0
         if key in _RIGHT and options == 2:
             return 1
-        if key.isdecimal() and 1 <= int(key) <= options:
-            return int(key) - 1
-        words: dict[str, Reply] = {"t": "tie", "s": "skip", "u": "undo", "q": "stop"}
-        return words.get(key.lower())
+        return typed_reply(key, options)
 
     def _draw(self, query: Query, pool: Pool, note: str) -> None:
         recommendation = self._elicitation.recommend()
@@ -169,14 +167,19 @@ class LinePerson:
                 line = input().strip().lower()
             except EOFError:
                 return "stop"
-            if line.isdecimal() and 1 <= int(line) <= len(query.options):
-                return int(line) - 1
-            words: dict[str, Reply] = {"t": "tie", "s": "skip", "u": "undo", "q": "stop"}
-            if line in words:
-                return words[line]
+            reply = typed_reply(line, len(query.options))
+            if reply is not None:
+                return reply
             self._console.print(
                 Text(f"{line!r} is no answer: 1 to {len(query.options)}, t, s, u or q")
             )
+
+
+def typed_reply(typed: str, options: int) -> Reply | None:
+    """What a number or a letter means as a reply, or None."""
+    if typed.isdecimal() and 1 <= int(typed) <= options:
+        return int(typed) - 1
+    return _WORDS.get(typed.lower())
 
 
 def progress(recommendation: Recommendation) -> str:
