@@ -72,7 +72,7 @@ def assert_certified(space: VersionSpace, directions: FloatArray) -> None:
             groups=space.groups,
             consistent=space.consistent,
         )
-        assert lower - 1e-9 * bound <= value <= upper + 1e-9 * bound
+        assert lower - 1e-8 * bound <= value <= upper + 1e-8 * bound
         # Where only rounding noise is left of the direction, theta is the origin and the bracket
         # as wide as the noise; otherwise it closes.
         assert upper - lower <= 1e-8 * bound
