@@ -14,6 +14,7 @@ from palate.errors import (
     FingerprintError,
     LogError,
     MissingExtraError,
+    ModelError,
     PalateError,
     ParameterError,
     PoolError,
@@ -31,6 +32,7 @@ BUILTINS: dict[type[PalateError], type[Exception]] = {
     LogError: ValueError,
     FingerprintError: ValueError,
     MissingExtraError: ImportError,
+    ModelError: RuntimeError,
 }
 
 

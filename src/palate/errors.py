@@ -41,3 +41,7 @@ class FingerprintError(LogError):
 
 class MissingExtraError(PalateError, ImportError):
     """An optional dependency is not installed; the message says what to install."""
+
+
+class ModelError(PalateError, RuntimeError):
+    """A model, or the server that it runs on, did not give what was asked of it."""
