@@ -1,24 +1,25 @@
 """A file that keeps the answers of one elicitation: one JSON object a line, appended and synced.
 
 The first line says what the answers belong to, and where the pool came from. Each further line is
-an event of the elicitation's log. A line counts once it ends: a process killed in the middle of a
-write leaves a torn last line, which is dropped.
+an event of the elicitation's log.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from palate.elicitation import FORMAT, Elicitation, Undo, event_to_object
+from palate._journal import Journal
+from palate.elicitation import FORMAT, Elicitation, event_to_object
 from palate.errors import LogError
-from palate.feedback import Answer
 
 if TYPE_CHECKING:
+    from palate.elicitation import Undo
+    from palate.feedback import Answer
     from palate.pool import Pool
 
 
@@ -42,9 +43,13 @@ class Source:
 class LogFile:
     """An open log, held by one process at a time; close it, or use it in a ``with`` block."""
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
-        self.path = path
-        self._file = file
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._journal.path
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +59,7 @@ class LogFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._journal.close()
 
     @classmethod
     def create(cls, path: Path, elicitation: Elicitation, source: Source) -> LogFile:
@@ -63,19 +68,12 @@ class LogFile:
         Raises:
             LogError: the file exists or cannot be written.
         """
+        header = {"palate": FORMAT, "fingerprint": elicitation.fingerprint()}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("x", encoding="utf-8")
+            return cls(Journal.create(path, header | {"source": dataclasses.asdict(source)}))
         except FileExistsError as error:
             msg = f"{path} exists; go on with it by --resume {path}, or name another --log"
             raise LogError(msg) from error
-        except OSError as error:
-            raise _cannot("write", path, error) from error
-        _lock(file, path)
-        log = cls(path, file)
-        header = {"palate": FORMAT, "fingerprint": elicitation.fingerprint()}
-        log._append(header | {"source": _source_to_object(source)})
-        return log
 
     @classmethod
     def resume(cls, path: Path) -> tuple[LogFile, dict[str, Any], list[dict[str, Any]]]:
@@ -84,52 +82,16 @@ class LogFile:
         Raises:
             LogError: the file cannot be read, is in use, or is not a log.
         """
-        try:
-            file = path.open("r+", encoding="utf-8")
-        except OSError as error:
-            raise _cannot("read", path, error) from error
-        try:
-            _lock(file, path)
-            whole, records = _read(path)
-            header = records[0] if records else None
-            if not isinstance(header, dict) or header.get("palate") != FORMAT:
-                msg = f"{path} is not a log of answers, format {FORMAT}"
-                raise LogError(msg)  # noqa: TRY301
-        except LogError:
-            file.close()
-            raise
-        file.truncate(whole)
-        file.seek(whole)
-        return cls(path, file), header, records[1:]
+        journal = Journal.open(path)
+        if journal.header.get("palate") != FORMAT:
+            journal.close()
+            msg = f"{path} is not a log of answers, format {FORMAT}"
+            raise LogError(msg)
+        return cls(journal), journal.header, journal.records
 
     def append(self, event: Answer | Undo) -> None:
         """Write an event so that it survives whatever happens to this process."""
-        self._append(event_to_object(event))
-
-    def _append(self, record: dict[str, Any]) -> None:
-        try:
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _cannot("write", self.path, error) from error
-
-
-def _read(path: Path) -> tuple[int, list[Any]]:
-    """Length in bytes of the whole lines of a file, and what they hold."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _cannot("read", path, error) from error
-    whole = content.rfind(b"\n") + 1
-    records = []
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
-        try:
-            records.append(json.loads(line))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            msg = f"{path}, line {number}: not JSON ({error})"
-            raise LogError(msg) from error
-    return whole, records
+        self._journal.append(event_to_object(event))
 
 
 def new_path() -> Path:
@@ -178,24 +140,3 @@ def replayed(header: dict[str, Any], events: list[dict[str, Any]], pool: Pool) -
     for event in events:
         elicitation.replay(event)
     return elicitation
-
-
-def _source_to_object(source: Source) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in Source.__slots__}
-
-
-def _lock(file: IO[str], path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # not on this platform: two processes on one log are then not noticed
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        msg = f"{path} is in use by another process"
-        raise LogError(msg) from error
-
-
-def _cannot(verb: str, path: Path, error: Exception) -> LogError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return LogError(f"cannot {verb} {path}: {reason}")
