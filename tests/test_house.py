@@ -19,13 +19,14 @@ MAY_IMPORT = {
     "pool": {"errors", "embed"},
     "chat": {"errors"},
     "embed": {"chat", "errors"},
-    "data": {"errors", "pool"},
+    "data": {"errors", "formats", "pool"},
     "preference": {"errors"},
     "strategies": {"errors", "feedback", "pool", "preference"},
     "elicitation": {"errors", "feedback", "pool", "strategies"},
     "people": {"chat", "errors", "feedback", "pool"},
     "generate": {"chat", "elicitation", "errors", "feedback", "pool"},
     "formats": {"errors", "feedback", "pool"},
+    "population": {"errors", "feedback", "pool", "preference"},
 }
 """Downward only; every room may use the private helpers, and bench and cli may use every room."""
 
