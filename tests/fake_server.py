@@ -7,11 +7,13 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Body = dict[str, Any]
 
@@ -25,7 +27,8 @@ class FakeServer:
         faults: what goes wrong with the next requests, one each, oldest first:
             "429" (with Retry-After), "429-date", "429-quota", "500", "503", "hang", "trickle",
             "cut" (the connection ends in the middle), "cut-json" (a whole body of half a JSON
-            text), "html", "stream", "stream-cut", "empty", "no-choices", "error-200", "401".
+            text), "html", "html-502", "redirect", "stream", "stream-cut", "empty", "no-choices",
+            "no-usage", "error-200", "401" (which shows the key, as some servers do).
             None: nothing goes wrong with that request.
         always: a fault of every request for which ``faults`` holds none.
         known: fields that a request may have; any other is refused by name. None: all.
@@ -34,11 +37,13 @@ class FakeServer:
         retry_after: what the header of a "429" says.
         embed: the vector of a text.
         requests: bodies of all requests that arrived, refused ones too.
+        times: when each of them arrived, by the monotonic clock.
         served: how many were answered whole.
         at_once: the most requests that were under way at the same time.
+        under_way: those that are now.
     """
 
-    reply: Callable[[Body, int], str] = field(default=lambda body, number: f"reply {number}")
+    reply: Callable[[Body, int], str] = field(default=lambda _, number: f"reply {number}")
     faults: deque[str | None] = field(default_factory=deque)
     always: str | None = None
     known: frozenset[str] | None = None
@@ -52,12 +57,12 @@ class FakeServer:
     times: list[float] = field(default_factory=list)
     served: int = 0
     at_once: int = 0
+    under_way: int = 0
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
-        self._under_way = 0
         self._ended = threading.Event()
-        fake = self
+        fake: FakeServer = self
 
         class Handler(_Handler):
             server_state = fake
@@ -87,14 +92,14 @@ class FakeServer:
             number = len(self.requests)
             self.requests.append(body)
             self.times.append(time.monotonic())
-            self._under_way += 1
-            self.at_once = max(self.at_once, self._under_way)
+            self.under_way += 1
+            self.at_once = max(self.at_once, self.under_way)
             return number, self.faults.popleft() if self.faults else self.always
 
     def end(self, *, served: bool) -> None:
         """Count an answer."""
         with self._lock:
-            self._under_way -= 1
+            self.under_way -= 1
             self.served += served
 
     def wait(self, seconds: float) -> None:
@@ -109,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         fake = self.server_state
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         number, fault = fake.begin(body)
@@ -121,37 +126,45 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             fake.end(served=served)
 
-    def _answer(self, body: Body, number: int, fault: str | None) -> bool:  # noqa: PLR0911
+    def _answer(self, body: Body, number: int, fault: str | None) -> bool:
         fake = self.server_state
-        if fake.api_key and self.headers.get("Authorization") != f"Bearer {fake.api_key}":
-            return self._refuse(401, "Incorrect API key provided", code="invalid_api_key")
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
         unknown = sorted(body.keys() - fake.known) if fake.known is not None else []
+        if fault == "401" or (fake.api_key and key != fake.api_key):
+            message = f"Incorrect API key provided: {key}"
+            return self._refuse(401, message, code="invalid_api_key")
         if unknown:
             return self._refuse(400, f"Unrecognized request argument supplied: {unknown[0]}")
-        if fault == "hang":
-            fake.wait(30.0)
+        fake.wait(30.0 if fault == "hang" else fake.delay)
+        if fault is not None and self._fails(fault):
             return False
-        fake.wait(fake.delay)
-        if fault == "401":
-            return self._refuse(401, "Incorrect API key provided", code="invalid_api_key")
-        if fault == "429-quota":
-            return self._refuse(429, "You exceeded your current quota", code="insufficient_quota")
-        if fault in {"429", "429-date"}:
-            later = formatdate(time.time() + 1.0, usegmt=True)
-            header = later if fault == "429-date" else fake.retry_after
-            return self._refuse(429, "Rate limit reached", {"Retry-After": header})
-        if fault in {"500", "503"}:
-            return self._refuse(int(fault), "The server had an error")
-        if fault == "html":
-            return self._send(b"<html><body>Bad gateway</body></html>", kind="text/html")
-        if fault == "error-200":
-            error = {"error": {"message": "Provider returned an error", "code": 502}}
-            return self._send(json.dumps(error).encode())
-        if self.path == "/v1/chat/completions":
-            return self._chat(body, number, fault)
         if self.path == "/v1/embeddings":
             return self._embeddings(body, fault)
-        return self._refuse(404, "Not found")
+        if self.path != "/v1/chat/completions":
+            return self._refuse(404, "Not found")
+        return self._chat(body, number, fault)
+
+    def _fails(self, fault: str) -> bool:
+        """Send what goes wrong whatever was asked, if the fault is such a one."""
+        if fault in {"429", "429-date"}:
+            later = formatdate(time.time() + 1.0, usegmt=True)
+            header = later if fault == "429-date" else self.server_state.retry_after
+            self._refuse(429, "Rate limit reached", {"Retry-After": header})
+        elif fault == "429-quota":
+            self._refuse(429, "You exceeded your current quota", code="insufficient_quota")
+        elif fault in {"500", "503"}:
+            self._refuse(int(fault), "The server had an error")
+        elif fault in {"html", "html-502"}:
+            status = 200 if fault == "html" else 502
+            self._send(b"<html><body>Bad\n<b>gateway</b></body></html>", status, "text/html")
+        elif fault == "redirect":
+            self._send(b"", 308, headers={"Location": "https://elsewhere.example/v1/chat"})
+        elif fault == "error-200":
+            error = {"error": {"message": "Provider returned an error", "code": 502}}
+            self._send(json.dumps(error).encode())
+        else:
+            return fault == "hang"
+        return True
 
     def _chat(self, body: Body, number: int, fault: str | None) -> bool:
         fake = self.server_state
@@ -162,13 +175,15 @@ class _Handler(BaseHTTPRequestHandler):
             "finish_reason": "stop",
         }
         asked = sum(len(m["content"]) for m in body["messages"])
-        answer = {
+        answer: Body = {
             "id": f"chatcmpl-{number}",
             "object": "chat.completion",
             "model": body["model"],
             "choices": [] if fault == "no-choices" else [choice],
             "usage": {"prompt_tokens": asked // 4, "completion_tokens": len(text) // 4},
         }
+        if fault == "no-usage":
+            del answer["usage"]
         if fault in {"stream", "stream-cut"}:
             return self._stream(text, cut=fault == "stream-cut")
         return self._send_json(answer, fault)
@@ -207,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, text: str, *, cut: bool) -> bool:
         pieces = re.findall(r"\S+\s*", text) or [""]
-        events = [
+        events: list[Body] = [
             {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
             for piece in pieces
         ]

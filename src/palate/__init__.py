@@ -17,12 +17,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from palate.chat import OpenAIModel
     from palate.data import shipped_pool
     from palate.elicitation import Elicitation, Recommendation
     from palate.errors import PalateError
     from palate.feedback import Answer, Person, Query
-    from palate.people import SimulatedPerson
-    from palate.pool import Pool, Response, read_pools, write_pools
+    from palate.formats import read_pools, write_pools
+    from palate.people import ModelPerson, SimulatedPerson
+    from palate.pool import Pool, Response
     from palate.strategies import (
         IIDBest,
         Oracle,
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "palate.chat": ("OpenAIModel",),
     "palate.data": ("shipped_pool",),
     "palate.elicitation": ("Elicitation", "Recommendation"),
     "palate.errors": ("PalateError",),
     "palate.feedback": ("Answer", "Person", "Query"),
-    "palate.people": ("SimulatedPerson",),
-    "palate.pool": ("Pool", "Response", "read_pools", "write_pools"),
+    "palate.formats": ("read_pools", "write_pools"),
+    "palate.people": ("ModelPerson", "SimulatedPerson"),
+    "palate.pool": ("Pool", "Response"),
     "palate.strategies": (
         "IIDBest",
         "Oracle",
@@ -58,6 +62,8 @@ __all__ = [
     "Answer",
     "Elicitation",
     "IIDBest",
+    "ModelPerson",
+    "OpenAIModel",
     "Oracle",
     "PalateError",
     "Person",

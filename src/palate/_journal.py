@@ -1,18 +1,20 @@
 """A JSONL file that is only ever appended to: a header, then a record a line, each synced to disk.
 
 A line counts once it ends: a process killed in the middle of a write leaves a torn last line,
-which is dropped when the file is opened again. One process holds it at a time.
+which is dropped when the file is written to again. One process holds it at a time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from palate.errors import LogError
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 
@@ -26,7 +28,7 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, file: IO[str], header: dict[str, Any], records: list[dict[str, Any]]
+        self, path: Path, file: FileIO, header: dict[str, Any], records: list[dict[str, Any]]
     ) -> None:
         self.path, self.header, self.records = path, header, records
         self._file = file
@@ -51,14 +53,22 @@ class Journal:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("x", encoding="utf-8")
+        except OSError as error:  # a file in the way of a folder "exists" as well
+            raise _cannot("write", path, error) from error
+        try:
+            file = path.open("xb", buffering=0)
         except FileExistsError:
             raise
         except OSError as error:
             raise _cannot("write", path, error) from error
-        _lock(file, path)
         journal = cls(path, file, header, [])
-        journal.append(header)
+        try:
+            _lock(file, path)
+            journal.append(header)
+        except LogError:
+            journal.close()
+            path.unlink()
+            raise
         return journal
 
     @classmethod
@@ -69,7 +79,7 @@ class Journal:
             LogError: the file cannot be read, is in use, or is not a journal.
         """
         try:
-            file = path.open("r+", encoding="utf-8")
+            file = path.open("rb+", buffering=0)
         except OSError as error:
             raise _cannot("read", path, error) from error
         try:
@@ -78,22 +88,43 @@ class Journal:
         except LogError:
             file.close()
             raise
-        file.truncate(whole)
-        file.seek(whole)
+        file.seek(whole)  # a torn line is cut off by the first append: this may not be our file
         return cls(path, file, records[0] if records else {}, records[1:])
 
     def append(self, record: dict[str, Any]) -> None:
         """Write a record so that it survives whatever happens to this process.
 
         Raises:
-            LogError: it cannot be written.
+            LogError: it cannot be written; the file then ends with the record before it.
         """
+        left = memoryview(_line(record))
+        start = self._file.tell()
         try:
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            self._file.flush()
+            self._file.truncate(start)
+            while left:  # a disk that fills up takes a part
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._file.seek(start))
             raise _cannot("write", self.path, error) from error
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    try:
+        return (json.dumps(record, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half an emoji, cut off by a limit on tokens, has no UTF-8
+        return (json.dumps(record) + "\n").encode()
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and records of a journal as it stands, whoever holds it; the file is left as it is.
+
+    Raises:
+        LogError: the file cannot be read, or is not a journal.
+    """
+    _, records = _read(path)
+    return records[0] if records else {}, records[1:]
 
 
 def _read(path: Path) -> tuple[int, list[dict[str, Any]]]:
@@ -117,7 +148,7 @@ def _read(path: Path) -> tuple[int, list[dict[str, Any]]]:
     return whole, records
 
 
-def _lock(file: IO[str], path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     try:
         import fcntl  # noqa: PLC0415
     except ImportError:  # not on this platform: two processes on one file are then not noticed

@@ -1,6 +1,6 @@
-"""Contract tests for what others plug into palate, to be subclassed in their own tests.
+"""Contract tests for what others plug into palate, and a chat model that plays a script.
 
-Each class holds the tests that every implementation must pass. Subclass it, override the fixture
+Each contract holds the tests that every implementation must pass. Subclass it, override the fixture
 that makes your object, and pytest collects the rest::
 
     import pytest
@@ -21,12 +21,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from palate.chat import Completion, Usage
 from palate.elicitation import Elicitation
-from palate.errors import MissingExtraError
+from palate.errors import MissingExtraError, ModelError, ParameterError
 from palate.feedback import SKIP, TIE, Query
 from palate.people import SimulatedPerson
 from palate.pool import Pool
@@ -39,17 +42,27 @@ except ModuleNotFoundError as error:  # pragma: no cover
     raise MissingExtraError("palate.testing needs pytest: pip install pytest") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
+    from palate.chat import ChatModel, Message
     from palate.elicitation import Recommendation
     from palate.feedback import Answer, Person, Picked
+    from palate.generate import Generator
     from palate.strategies import Choice, Strategy
 
     Say = Callable[[Query], Picked]
 
-__all__ = ["EmbedderContract", "PersonContract", "StrategyContract"]
+__all__ = [
+    "Asked",
+    "ChatModelContract",
+    "EmbedderContract",
+    "GeneratorContract",
+    "PersonContract",
+    "ScriptedModel",
+    "StrategyContract",
+]
 
 
 def _pool(n: int, d: int = 8, seed: int = 0) -> Pool:
@@ -285,6 +298,35 @@ class StrategyContract:
             assert _ask_on(resumed, say, self.most_questions) == asked[cut:]
             _assert_same_recommendation(resumed.recommend(), whole.recommend())
 
+    @pytest.mark.parametrize("answered", [0, 1, 4])
+    def test_goes_on_when_the_pool_grows(
+        self, strategy: Strategy, pool: Pool, answered: int
+    ) -> None:
+        """Once responses have joined, answers stand, and it ends as a replay of its log does."""
+        size = max(1, len(pool) - max(1, len(pool) // 3))
+        rows = pool.features
+        features = None if rows is None else rows[:size]
+        small = Pool(pool.prompt, pool.responses[:size], features, scaling="none")
+        for say in (_consistent(pool), _capricious(seed=4)):
+            elicitation = Elicitation(small, strategy, seed=9)
+            for _ in range(answered):
+                if (query := elicitation.ask()) is not None:
+                    elicitation.tell(query, say(query))
+            waiting, history = elicitation.ask() if answered else None, elicitation.history
+            features = None if rows is None else rows[size:]
+            elicitation.extend(pool.responses[size:], features=features)
+            assert elicitation.history == history
+            assert waiting is None or elicitation.ask() == waiting
+            kept = elicitation.view
+            fresh = View(kept.pool, history, seed=9, first_size=size)
+            steps = [(strategy.propose(view), strategy.choose(view)) for view in (kept, fresh)]
+            _assert_same_step(steps[1], steps[0], "after the pool grew")
+            resumed = Elicitation.from_json(elicitation.to_json(), small, strategy)
+            asked = [_ask_on(run, say, self.most_questions) for run in (elicitation, resumed)]
+            assert asked[0] == asked[1], "the log of a pool that grew leads to other questions"
+            assert all(i < len(pool) for query in asked[0] for i in query.options)
+            _assert_same_recommendation(resumed.recommend(), elicitation.recommend())
+
     def test_undo_restores_the_query_and_the_recommendation(
         self, strategy: Strategy, pool: Pool
     ) -> None:
@@ -462,3 +504,179 @@ class PersonContract:
         before = pool.content_fingerprint, pool.features_fingerprint
         person.answer(queries[0], pool)
         assert (pool.content_fingerprint, pool.features_fingerprint) == before
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What a :class:`ScriptedModel` was asked.
+
+    Attributes:
+        messages: the conversation.
+        temperature: as it was given.
+        seed: as it was given.
+    """
+
+    messages: tuple[dict[str, str], ...]
+    temperature: float | None
+    seed: int | None
+
+
+class ScriptedModel:
+    """A chat model for tests: it says what it is told to say. May be called from several threads.
+
+    Args:
+        replies: its answers, in order; or a function from the messages to an answer, which may be
+            called from several threads at once.
+        identity: what tells it from other models in a cache that they share.
+
+    Attributes:
+        asked: what it was asked, in order.
+    """
+
+    def __init__(
+        self,
+        replies: Iterable[str] | Callable[[Sequence[Message]], str],
+        *,
+        identity: str = "scripted",
+    ) -> None:
+        if isinstance(replies, str):
+            raise ParameterError("replies must be a list of strings, not a single string")
+        self.identity = identity
+        self.asked: list[Asked] = []
+        self._say = replies if callable(replies) else None
+        self._left = iter(()) if callable(replies) else iter(replies)
+        self._lock = threading.Lock()
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Completion:
+        """The next answer; its usage is estimated at four characters a token.
+
+        Raises:
+            ModelError: all replies are used up.
+        """
+        asked = Asked(tuple(dict(message) for message in messages), temperature, seed)
+        with self._lock:
+            self.asked.append(asked)
+            text = None if self._say is not None else next(self._left, None)
+        if self._say is not None:
+            text = self._say(messages)
+        if text is None:
+            msg = f"the scripted model has no reply left for request {len(self.asked)}"
+            raise ModelError(msg)
+        read = sum(len(message["content"]) for message in messages)
+        usage = Usage(-(-read // 4), -(-len(text) // 4), estimated=True)
+        return Completion(text, usage, self.identity)
+
+
+class ChatModelContract:
+    """What every :class:`palate.chat.ChatModel` keeps to.
+
+    Override the fixture ``model``; it must answer any conversation, some ten times in all.
+    """
+
+    @pytest.fixture
+    def model(self) -> ChatModel:
+        """The model under test."""
+        raise NotImplementedError("override the fixture `model`")
+
+    @pytest.mark.parametrize(
+        "messages",
+        [
+            [{"role": "user", "content": "Dinner tonight?"}],
+            [
+                {"role": "system", "content": "You answer in one word."},
+                {"role": "user", "content": "Überraschung! 東京 🎉\n\n- {braces} \u0000 </tag>"},
+                {"role": "assistant", "content": "Ja."},
+                {"role": "user", "content": "And else?"},
+            ],
+        ],
+        ids=["one message", "a conversation"],
+    )
+    @pytest.mark.parametrize("temperature", [None, 0.0, 1.0])
+    def test_answers_with_a_text_and_its_cost(
+        self, model: ChatModel, messages: list[Message], temperature: float | None
+    ) -> None:
+        """Any conversation, temperature and seed give a completion, and stay as they were."""
+        before = [dict(message) for message in messages]
+        completion = model.complete(messages, temperature=temperature, seed=3)
+        assert isinstance(completion, Completion)
+        assert isinstance(completion.text, str)
+        assert isinstance(completion.truncated, bool)
+        assert completion.usage.prompt_tokens >= 0
+        assert completion.usage.completion_tokens >= 0
+        assert messages == before, "the caller's messages were changed"
+
+    def test_has_one_identity(self, model: ChatModel) -> None:
+        """Its identity is a text that asking does not change."""
+        before = model.identity
+        assert isinstance(before, str)
+        assert before, "an empty identity tells no two models apart"
+        model.complete([{"role": "user", "content": "Who are you?"}])
+        assert model.identity == before
+
+    def test_answers_several_threads_at_once(self, model: ChatModel) -> None:
+        """Four threads that ask at the same time each get an answer."""
+        messages = [{"role": "user", "content": "Are you there?"}]
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(model.complete, messages) for _ in range(4)]
+            assert all(isinstance(a.result(timeout=60).text, str) for a in asked)
+
+
+class GeneratorContract:
+    """What every :class:`palate.generate.Generator` keeps to.
+
+    Override the fixture ``generator``; it must be able to make eight distinct responses, twice.
+    """
+
+    prompt: str = "What should I cook for dinner tonight? Für zwei, 東京 🎉"
+
+    @pytest.fixture
+    def generator(self) -> Generator:
+        """The generator under test."""
+        raise NotImplementedError("override the fixture `generator`")
+
+    @pytest.mark.parametrize("n", [1, 2, 8])
+    def test_generates_n_distinct_responses(self, generator: Generator, n: int) -> None:
+        """A pool of n responses to the prompt, whose texts differ, without features."""
+        pool = generator.generate(self.prompt, n)
+        assert pool.prompt == self.prompt
+        assert len(pool) == n
+        texts = [response.text for response in pool.responses]
+        assert len({" ".join((text or "").casefold().split()) for text in texts}) == n
+        assert pool.features is None, "features are made by an embedder"
+
+    @pytest.mark.parametrize("n", [0, -1, 1.5, True])
+    def test_refuses_a_number_that_is_none(self, generator: Generator, n: Any) -> None:  # noqa: ANN401
+        """How many there shall be is a whole number of at least 1."""
+        with pytest.raises(ParameterError):
+            generator.generate(self.prompt, n)
+        with pytest.raises(ParameterError):
+            generator.grow(_pool(2), n)
+
+    @pytest.mark.parametrize("prompt", ["", " \n"])
+    def test_refuses_an_empty_prompt(self, generator: Generator, prompt: str) -> None:
+        """There is something to respond to."""
+        with pytest.raises(ParameterError):
+            generator.generate(prompt, 2)
+
+    def test_grows_by_new_responses(self, generator: Generator) -> None:
+        """What grows can join the pool, again and again, and the pool stays as it was."""
+        pool = generator.generate(self.prompt, 3)
+        for _ in range(2):
+            before = pool.content_fingerprint
+            liked, disliked = pool.responses[:2], pool.responses[2:3]
+            grown = generator.grow(pool, 2, liked=liked, disliked=disliked)
+            assert pool.content_fingerprint == before, "the pool was changed"
+            assert len(grown) <= 2
+            pool = Pool(self.prompt, [*pool.responses, *grown])  # refuses ids and texts held twice
+
+    def test_makes_a_pool_that_can_be_asked_about(self, generator: Generator) -> None:
+        """The pool can be embedded."""
+        pool = generator.generate(self.prompt, 4).embedded()
+        assert pool.features is not None
+        assert len(pool.features) == 4

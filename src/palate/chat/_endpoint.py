@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
+import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
-
 from palate.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    import httpx
 
 OPENAI = "https://api.openai.com/v1"
 LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is not waited for."""
 
 _FIRST_WAIT, _LAST_WAIT = 0.5, 20.0
+_TO_CONNECT = 10.0
+_LONGEST_TIMEOUT = 86400.0
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _OUR_FIELDS = frozenset({"model", "messages", "input"})
 
@@ -55,14 +61,16 @@ class Endpoint:
         attempts: int,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
-        if not timeout > 0.0 or attempts < 1:
-            msg = f"timeout must be above 0 and attempts at least 1, not {timeout} and {attempts}"
+        import httpx  # noqa: PLC0415 - it takes as long to load as all of numpy
+
+        if not 0.0 < timeout <= _LONGEST_TIMEOUT or attempts < 1:
+            msg = (
+                f"needs a timeout above 0 and up to {_LONGEST_TIMEOUT:.0f} s, and attempts of at "
+                f"least 1, not timeout={timeout}, attempts={attempts}"
+            )
             raise ParameterError(msg)
-        self.url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
-        if urlsplit(self.url).scheme not in {"http", "https"} or not urlsplit(self.url).netloc:
-            msg = f"the base URL must look like http://localhost:11434/v1, not {self.url!r}"
-            raise ParameterError(msg)
-        key = api_key or os.environ.get("OPENAI_API_KEY")
+        self.url = _checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        key = _checked_key(api_key or os.environ.get("OPENAI_API_KEY") or "")
         if not key and self.url == OPENAI:
             raise ModelError(
                 "no model server: set OPENAI_API_KEY for OpenAI, or OPENAI_BASE_URL for a server "
@@ -73,15 +81,26 @@ class Endpoint:
         # Waits are spread so that many requests refused at once do not come back at once; nothing
         # that a log or a result depends on is drawn here.
         self._jitter = random.Random()  # noqa: S311
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
-        )
+        self._key = key
+        self._sockets = weakref.WeakSet[socket.socket]()
+        self._lock = threading.Lock()
+        headers = {"Content-Type": "application/json"}
+        try:
+            self._client = httpx.Client(
+                headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}),
+                timeout=httpx.Timeout(timeout, connect=min(timeout, _TO_CONNECT)),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            msg = f"the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is of no use: {error}"
+            raise ModelError(msg) from error
 
     def post(
         self, path: str, body: Body, parse: Callable[[dict[str, Any], Body], Parsed]
     ) -> Parsed:
         """Send a body and parse the answer; what fails for the moment is tried again.
+
+        Half an emoji, cut off by a limit on tokens, has no UTF-8 and is sent as a question mark.
 
         Raises:
             ModelError: in one line, what the server said or why it could not be reached.
@@ -103,7 +122,19 @@ class Endpoint:
     def close(self) -> None:
         """End requests and waits under way, with a ModelError in their threads."""
         self._closing.set()
+        with self._lock:
+            for connection in self._sockets:
+                _shut(connection)
         self._client.close()
+
+    def _connected(self, event: str, info: Mapping[str, Any]) -> None:
+        """Note a connection's socket: to close it would not wake a thread that reads from it."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            connection = info["return_value"].get_extra_info("socket")
+            with self._lock:
+                self._sockets.add(connection)
+                if self._closing.is_set():
+                    _shut(connection)
 
     def _wait(self, attempt: int, asked: float | None) -> float:
         spread = self._jitter.uniform(0.5, 1.0)
@@ -114,22 +145,28 @@ class Endpoint:
         if self._on_wait is not None:
             self._on_wait(f"{reason}, trying again in {wait:.1f} s")
         if self._closing.wait(wait):
-            raise ModelError("stopped")
+            raise self._stopped()
+
+    def _stopped(self) -> ModelError:
+        return ModelError(f"{self.url}: stopped, the model was closed")
 
     def _post_once(self, path: str, body: Body) -> dict[str, Any]:
+        import httpx  # noqa: PLC0415 - see above
+
         deadline = time.monotonic() + self._timeout
+        sent = json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
         content = bytearray()
         try:
             with self._client.stream(
-                "POST", self.url + path, json=body, timeout=self._timeout
+                "POST", self.url + path, content=sent, extensions={"trace": self._connected}
             ) as response:
                 for part in response.iter_bytes():
                     content += part
                     if time.monotonic() > deadline:  # each part may come in time, and all too late
                         raise httpx.ReadTimeout("")
-        except (httpx.HTTPError, RuntimeError) as error:
+        except (httpx.HTTPError, OSError, RuntimeError) as error:
             if self._closing.is_set():  # the client was closed under the request
-                raise ModelError("stopped") from error
+                raise self._stopped() from error
             if isinstance(error, httpx.TimeoutException):
                 msg = f"no answer within {self._timeout:g} s"
             elif isinstance(error, httpx.ConnectError):
@@ -152,11 +189,17 @@ class Endpoint:
         self, response: httpx.Response, status: object, content: bytes, body: Body
     ) -> TransientError | ModelError:
         said, named = _explanation(content)
+        if self._key:
+            said = said.replace(self._key, "***")
         label = f"{status} {response.reason_phrase}" if status == response.status_code else "error"
         reason = f"{label}: {said}" if said else label
+        if not isinstance(status, int):
+            return ModelError(f"{self.url}: {reason}")
         if status in _TRANSIENT and "insufficient_quota" not in named:
             return TransientError(reason, _retry_after(response.headers.get("retry-after")))
-        if status in {401, 403}:
+        if response.has_redirect_location:
+            reason += f"; it redirects to {response.headers['location']}, correct the base URL"
+        elif status in {401, 403}:
             reason += "; check OPENAI_API_KEY"
         elif status in {404, 405}:
             reason += "; check the model's name, and that the base URL ends in /v1 if it has to"
@@ -165,6 +208,43 @@ class Endpoint:
             if refused:
                 reason += f"; it refuses the option {', '.join(sorted(refused))}: leave it out"
         return ModelError(f"{self.url}: {reason}")
+
+
+def _checked_url(url: str) -> str:
+    """The base URL without a slash at its end."""
+    url = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port, or half an IPv6 address
+        fits = False
+    if not fits or not url.isascii() or not url.isprintable() or " " in url:
+        msg = f"the base URL must look like http://localhost:11434/v1, not {url!r}"
+        raise ParameterError(msg)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        # Neither is shown: it may be a key.
+        msg = (
+            f"the base URL http(s)://{parts.hostname}... must hold no '?', '#' or '@'; give the "
+            "key as api_key or in OPENAI_API_KEY"
+        )
+        raise ParameterError(msg)
+    return url
+
+
+def _checked_key(key: str) -> str:
+    """The key without the line end that it may have got in a file."""
+    key = key.strip()
+    if not key.isascii() or not key.isprintable():
+        raise ParameterError(
+            "the API key holds a line end or a character that no key has; copy it anew into "
+            "api_key or OPENAI_API_KEY"
+        )
+    return key
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was closed before, or TLS took its place
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _decoded(content: bytes, kind: str) -> dict[str, Any]:
@@ -177,7 +257,7 @@ def _decoded(content: bytes, kind: str) -> dict[str, Any]:
         return _joined(content)
     try:
         answer = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TransientError("the server's answer was cut off, or is not JSON") from error
     if not isinstance(answer, dict):
         raise TransientError("the server's answer is not a JSON object")
@@ -188,7 +268,7 @@ def _joined(content: bytes) -> dict[str, Any]:
     """A streamed answer as the object that it would have been whole."""
     text, finish, answer = "", None, dict[str, Any]()
     done = False
-    for line in content.decode("utf-8", "replace").splitlines():
+    for line in re.split(r"\r\n|\r|\n", content.decode("utf-8", "replace")):
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()
@@ -243,7 +323,7 @@ def _retry_after(header: str | None) -> float | None:
         pass
     try:
         at = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

@@ -56,7 +56,7 @@ class CachedModel:
             with self._lock:
                 self.hits += 1
             text, model, truncated = json.loads(kept[key])
-            return Completion(text, Usage(), model, truncated)
+            return Completion(text, Usage(), model, truncated, cached=True)
         completion = self.model.complete(messages, temperature=temperature, seed=seed)
         if completion.text:
             value = json.dumps([completion.text, completion.model, completion.truncated]).encode()

@@ -42,12 +42,14 @@ class Completion:
         usage: tokens that it cost.
         model: the model's name, as the server gives it.
         truncated: whether the limit on tokens cut it off.
+        cached: whether it was given before, and cost nothing now.
     """
 
     text: str
     usage: Usage = Usage()
     model: str = ""
     truncated: bool = False
+    cached: bool = False
 
 
 class ChatModel(Protocol):

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from palate.chat.model import Message
 
-_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+_THOUGHTS = re.compile(
+    r"\A\s*<think>.*?(?:</think>|\Z)"  # the end is missing where a limit cut it off
+    r"|\A(?:(?!<think>).)*?^</think>$",  # the start, where the prompt's template holds it
+    re.DOTALL | re.MULTILINE,
+)
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -30,7 +34,8 @@ class OpenAIModel:
         model: the model's name on the server.
         base_url: up to and including "/v1"; by default ``OPENAI_BASE_URL``, or OpenAI's own.
         api_key: by default ``OPENAI_API_KEY``; local servers need none.
-        timeout: seconds that one request may take, from sending to the last byte.
+        timeout: seconds that one request may take. A server that trickles is cut off then; one
+            that falls silent, at the latest after as long again.
         attempts: how often a request is sent before it counts as failed.
         options: further fields of the request, such as ``{"max_tokens": 500}``, sent as they are;
             a value of None leaves a field out, also one that palate would send
@@ -39,7 +44,7 @@ class OpenAIModel:
 
     Raises:
         ModelError: there is neither a key nor a base URL.
-        ParameterError: a setting is outside its range.
+        ParameterError: a setting is outside its range, or no JSON value.
     """
 
     def __init__(
@@ -57,6 +62,11 @@ class OpenAIModel:
             raise ParameterError("name a model, such as gpt-4o-mini or llama3.2")
         self.model = model
         self.options = dict(options or {})
+        try:
+            json.dumps(self.options, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            msg = f"the options go into the request as JSON, and {self.options!r} cannot: {error}"
+            raise ParameterError(msg) from error
         self._endpoint = Endpoint(
             base_url, api_key, timeout=timeout, attempts=attempts, on_wait=on_wait
         )
