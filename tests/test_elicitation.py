@@ -41,7 +41,7 @@ from palate.strategies import (
 
 if TYPE_CHECKING:
     from palate._typing import FloatArray
-    from palate.elicitation import Recommendation
+    from palate.elicitation import Event, Recommendation
 
 
 def random_features(n: int, d: int, seed: int) -> FloatArray:
@@ -303,7 +303,7 @@ class Scripted:
 
 def test_a_run_ends_where_the_person_stops() -> None:
     elicitation = Elicitation(make_pool(), Rotating())
-    recorded: list[Answer | Undo] = []
+    recorded: list[Event] = []
     person = Scripted("undo", 0, 1, "undo", SKIP, TIE, "stop", 0)
     recommendation = elicitation.run(person, recorded.append)
     assert person.replies == [0]
@@ -318,7 +318,7 @@ def test_a_run_ends_where_the_person_stops() -> None:
 
 def test_what_was_recorded_survives_a_person_who_fails() -> None:
     elicitation = Elicitation(make_pool(), Rotating())
-    recorded: list[Answer | Undo] = []
+    recorded: list[Event] = []
     with pytest.raises(IndexError):
         elicitation.run(Scripted(0, 1), recorded.append)
     assert [a.picked for a in recorded if isinstance(a, Answer)] == [0, 1]

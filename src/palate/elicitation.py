@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from palate.errors import (
     AnswerError,
@@ -14,16 +14,20 @@ from palate.errors import (
     LogError,
     PalateError,
     ParameterError,
+    PoolError,
     UnknownQueryError,
 )
 from palate.feedback import SKIP, TIE, Answer, Picked, Query, check_picked
+from palate.pool import Response, extend_pool, response_to_object
 from palate.strategies import STRATEGIES, Strategy, UserAlign, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from numpy.typing import ArrayLike
+
     from palate.feedback import Person
-    from palate.pool import Pool, Response
+    from palate.pool import Embed, Pool
 
 FORMAT = 1
 """Version of the log's format."""
@@ -38,6 +42,28 @@ class Undo:
     """
 
     at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Responses that joined the pool in the middle of a run.
+
+    Attributes:
+        responses: the new ones, in the order in which they stand at the pool's end.
+        features: their unscaled features, a row of d numbers each, so that a log replays without
+            the embedder; None where the pool has none.
+        at: when, as an ISO 8601 time in UTC; empty where nobody noted it.
+        pending: the query that waited for its answer, which is asked all the same; or None.
+    """
+
+    responses: tuple[Response, ...]
+    features: tuple[tuple[float, ...], ...] | None
+    at: str = ""
+    pending: Query | None = None
+
+
+Event: TypeAlias = Answer | Undo | Extension
+"""What a log consists of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,7 @@ class Elicitation:
         seed: fixes what is random, such as the order in which options are shown; at least 0.
 
     Attributes:
+        pool: the responses, with those that joined since; see :meth:`extend`.
         view: what the strategy sees.
 
     Raises:
@@ -97,7 +124,8 @@ class Elicitation:
         self.pool = pool
         self.strategy = UserAlign() if strategy is None else strategy
         self.seed = seed
-        self._log: list[Answer | Undo] = []
+        self._first_pool = pool
+        self._log: list[Event] = []
         self._answers: list[Answer] = []
         self.view = View(pool, self._answers, seed)
         self._pending: Query | None = None
@@ -108,8 +136,8 @@ class Elicitation:
         return tuple(self._answers)
 
     @property
-    def log(self) -> tuple[Answer | Undo, ...]:
-        """Everything that was said, retractions included, in order."""
+    def log(self) -> tuple[Event, ...]:
+        """Everything that happened, retractions and extensions included, in order."""
         return tuple(self._log)
 
     def ask(self) -> Query | None:
@@ -186,6 +214,45 @@ class Elicitation:
         self._pending = answer.query
         return answer
 
+    def extend(
+        self,
+        responses: Iterable[Response | str],
+        *,
+        embedder: Embed | None = None,
+        features: ArrayLike | None = None,
+        at: str | None = None,
+    ) -> tuple[Response, ...]:
+        """Let more responses compete, in the middle of the run.
+
+        Every answer stands, and so does a query that waits for its answer. From the next query on
+        the new responses are in the running, and a bound or a certificate is one for all of them.
+
+        Args:
+            responses: what to add; see :meth:`palate.Pool.extended` for this and what follows.
+            embedder: what makes their features, where the pool does not remember it.
+            features: (n, d) unscaled features instead.
+            at: when, as an ISO 8601 time in UTC; by default now.
+
+        Returns:
+            The responses as they stand in the pool, whose last they are. None of them: nothing is
+            logged.
+
+        Raises:
+            PoolError: the pool cannot be extended by them, such as by a text that it holds already;
+                or their metadata is not JSON, which the log is. Then nothing has changed.
+        """
+        pool, rows = extend_pool(self.pool, responses, embedder=embedder, features=features)
+        new = pool.responses[len(self.pool) :]
+        if not new:
+            return ()
+        for response in new:
+            _check_metadata(response)
+        numbers = None if rows is None else tuple(map(tuple, rows.tolist()))
+        self._log.append(Extension(new, numbers, _now() if at is None else at, self._pending))
+        self.pool = self.view.pool = pool
+        self.view.memo.clear()
+        return new
+
     def recommend(self) -> Recommendation:
         """The best response by the answers so far; can be called at any time."""
         choice = self.strategy.choose(self.view)
@@ -200,7 +267,10 @@ class Elicitation:
         )
 
     def run(
-        self, person: Person, record: Callable[[Answer | Undo], None] | None = None
+        self,
+        person: Person,
+        record: Callable[[Event], None] | None = None,
+        grow: Callable[[Elicitation], object] | None = None,
     ) -> Recommendation:
         """Ask a person until nothing is left to ask or they stop, and recommend.
 
@@ -208,27 +278,49 @@ class Elicitation:
             person: who answers.
             record: called with each event of the log before the next question is asked; what it
                 has written down then survives whatever happens later.
+            grow: called after each answer or undo, before the next question; it may :meth:`extend`
+                the pool, and then there may be more to ask.
+
+        What any of the three raises, such as a :class:`~palate.errors.ModelError`, passes through
+        once all events are recorded. The answers stand, and ``run`` called again goes on from them.
         """
-        while (query := self.ask()) is not None:
-            began = time.monotonic()
-            reply = person.answer(query, self.pool)
-            if reply == "stop":
-                break
-            if reply != "undo":
-                self.tell(query, reply, seconds=round(time.monotonic() - began, 3))
-            elif self._answers:
-                self.undo()
-            else:
-                continue
-            if record is not None:
-                record(self._log[-1])
+        recorded = len(self._log)
+
+        def keep() -> None:
+            nonlocal recorded
+            while recorded < len(self._log):
+                recorded += 1  # first, so that an event that cannot be written is tried once
+                if record is not None:
+                    record(self._log[recorded - 1])
+
+        try:
+            while (query := self.ask()) is not None:
+                began = time.monotonic()
+                reply = person.answer(query, self.pool)
+                if reply == "stop":
+                    break
+                if reply != "undo":
+                    self.tell(query, reply, seconds=round(time.monotonic() - began, 3))
+                elif self._answers:
+                    self.undo()
+                else:
+                    continue
+                keep()
+                if grow is not None:
+                    grow(self)
+                    keep()
+        finally:
+            keep()
         return self.recommend()
 
     def fingerprint(self) -> dict[str, Any]:
-        """What a log of answers belongs to: pool, features, strategy with its settings, seed."""
+        """What a log of answers belongs to: pool, features, strategy with its settings, seed.
+
+        The pool is the one that the run began with; what joined it is in the log.
+        """
         return {
-            "pool": self.pool.content_fingerprint,
-            "features": self.pool.features_fingerprint,
+            "pool": self._first_pool.content_fingerprint,
+            "features": self._first_pool.features_fingerprint,
             "strategy": self.strategy.settings(),
             "seed": self.seed,
         }
@@ -255,7 +347,7 @@ class Elicitation:
 
         Args:
             text: what :meth:`to_json` returned.
-            pool: the same pool, with the same features.
+            pool: the same pool that the run began with, with the same features.
             strategy: the same strategy; may be left out for a built-in one.
             seed: the same seed; by default the one recorded.
 
@@ -317,7 +409,7 @@ class Elicitation:
         return elicitation
 
     def replay(self, event: Mapping[str, Any]) -> None:
-        """Take over one event of a log: an answer as it was shown and given, or a retraction.
+        """Take over one event of a log: an answer as shown and given, an undo or an extension.
 
         Raises:
             LogError: the event is damaged, or does not follow those before it.
@@ -325,31 +417,60 @@ class Elicitation:
         try:
             if event.get("undo"):
                 self.undo(at=str(event.get("at", "")))
-                return
-            number, shown = event["query"], event["shown"]
-            if number != len(self._answers) or len(set(shown)) != len(shown) or len(shown) < 2:
-                msg = f"query {number} showing {shown} does not follow the answers before it"
-                raise LogError(msg)  # noqa: TRY301
-            query = self._query(number, [self.pool.index(i) for i in shown])
-            picked = event["answer"]
-            if picked == "pick":
-                picked = query.ids.index(event["picked"])
-            elif picked not in {TIE, SKIP}:
-                msg = f"an answer is 'pick', 'tie' or 'skip', not {picked!r}"
-                raise LogError(msg)  # noqa: TRY301
-            answer = Answer(query, picked, str(event.get("at", "")), event.get("seconds"))
+            elif "extend" in event:
+                self._replay_extension(event)
+            else:
+                self._append(self._replayed_answer(event))
         except LogError:
             raise
         except (PalateError, AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"the log's event {len(self._log) + 1} is damaged: {error}"
             raise LogError(msg) from error
-        self._append(answer)
+
+    def _replayed_answer(self, event: Mapping[str, Any]) -> Answer:
+        query = self._replayed_query(event["query"], event["shown"])
+        picked = event["answer"]
+        if picked == "pick":
+            picked = query.ids.index(event["picked"])
+        elif picked not in {TIE, SKIP}:
+            msg = f"an answer is 'pick', 'tie' or 'skip', not {picked!r}"
+            raise LogError(msg)
+        return Answer(query, picked, str(event.get("at", "")), event.get("seconds"))
+
+    def _replayed_query(self, number: int, shown: list[str]) -> Query:
+        if number != len(self._answers) or len(set(shown)) != len(shown) or len(shown) < 2:
+            msg = f"query {number} showing {shown} does not follow the answers before it"
+            raise LogError(msg)
+        return self._query(number, [self.pool.index(i) for i in shown])
+
+    def _replay_extension(self, event: Mapping[str, Any]) -> None:
+        responses = [_object_to_response(record) for record in event["extend"]]
+        if not responses:
+            raise LogError("an extension adds at least one response")
+        pending, shown = None, event.get("pending")
+        if shown is not None:
+            pending = self._replayed_query(len(self._answers), shown)
+        if self.pool.features is not None and event.get("features") is None:
+            raise LogError("an extension of a pool with features has features")
+        before, self._pending = self._pending, pending
+        try:
+            self.extend(responses, features=event.get("features"), at=str(event.get("at", "")))
+        except PoolError:
+            self._pending = before
+            raise
 
 
-def event_to_object(event: Answer | Undo) -> dict[str, Any]:
+def event_to_object(event: Event) -> dict[str, Any]:
     """An event of the log as JSON values: winners by response id, beside the order shown."""
     if isinstance(event, Undo):
         return {"undo": True, "at": event.at}
+    if isinstance(event, Extension):
+        added: dict[str, Any] = {"extend": [response_to_object(r) for r in event.responses]}
+        if event.features is not None:
+            added["features"] = [list(row) for row in event.features]
+        if event.pending is not None:
+            added["pending"] = list(event.pending.ids)
+        return added | {"at": event.at}
     query = event.query
     record: dict[str, Any] = {"query": query.number, "shown": list(query.ids)}
     if isinstance(event.picked, int):
@@ -377,6 +498,19 @@ def strategy_from_settings(settings: Mapping[str, Any]) -> Strategy:
     except (TypeError, PalateError) as error:
         msg = f"the log's strategy {name!r} has settings that do not fit: {error}"
         raise LogError(msg) from error
+
+
+def _object_to_response(record: Mapping[str, Any]) -> Response:
+    rest = {k: v for k, v in record.items() if k not in {"id", "text", "image"}}
+    return Response(record["id"], record.get("text"), record.get("image"), rest)
+
+
+def _check_metadata(response: Response) -> None:
+    try:
+        json.dumps(dict(response.metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        msg = f"response {response.id!r}: its metadata cannot be kept in a log ({error})"
+        raise PoolError(msg) from error
 
 
 def _short(value: object) -> str:

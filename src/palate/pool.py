@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -34,9 +33,7 @@ EXACT_DIAMETER = 4096
 which is at least the diameter and at most twice that."""
 
 _LARGEST = 1e150
-
-_PROMPT_KEYS = ("prompt", "question", "query")
-_ID_KEYS = ("id", "qid")
+_SLACK = 1e-6  # by which float32 may leave a diameter of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,21 @@ class Response:
             raise PoolError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a pool's features were made, so that those of new responses can be made alike.
+
+    Attributes:
+        embedder: what embedded the texts.
+        style: weight of the style features beside the embedding.
+        texts: the texts that style is standardised by, also once the pool has grown.
+    """
+
+    embedder: Embed
+    style: float
+    texts: tuple[str, ...]
+
+
 class Pool:
     """The responses that compete for one prompt, with their features.
 
@@ -85,6 +97,8 @@ class Pool:
         features: the scaled (N, d) features, read-only, float32 or float64 as given; or None.
         scaling: the rule by which they were scaled. Epsilon and S mean nothing without it.
         scale: the factor that the rule applied: 0.5 after normalising, or 1 / diameter.
+        recipe: how the features were made where the pool was embedded, for those of responses
+            that come later; None where it was given its features.
 
     Raises:
         PoolError: no response; an id or a content that occurs twice; features of the wrong shape,
@@ -120,9 +134,10 @@ class Pool:
         self.scaling: Scaling = scaling
         self.scale = 1.0
         if features is not None:
-            checked = _check_features(features, len(self.responses))
+            checked = check_features(features, len(self.responses))
             self.features, self.scale = scale_features(checked, scaling)
             self.features.setflags(write=False)
+        self.recipe: Recipe | None = None
 
     @classmethod
     def from_texts(
@@ -132,7 +147,7 @@ class Pool:
         embedder: Embed | None = None,
         *,
         style: float = 0.0,
-        scaling: Scaling = "half",
+        scaling: Scaling | None = None,
         drop_duplicates: bool = False,
         id: str | None = None,  # noqa: A002
         baseline: str | None = None,
@@ -145,7 +160,8 @@ class Pool:
             embedder: maps a list of n strings to an (n, d) array; by default the shipped static
                 embedding, 64-d, offline.
             style: weight in [0, 1] of the style features beside the embedding; 0 leaves them out.
-            scaling: how to scale the features.
+            scaling: how to scale the features; by default as the embedder's attribute ``scaling``
+                says, or by "half" where it says nothing.
             drop_duplicates: keep the first of equal texts instead of refusing them.
             id: a name for the pool.
             baseline: the response to beat; not a candidate.
@@ -162,24 +178,26 @@ class Pool:
         return pool.embedded(embedder, style=style, scaling=scaling)
 
     def embedded(
-        self, embedder: Embed | None = None, *, style: float = 0.0, scaling: Scaling = "half"
+        self,
+        embedder: Embed | None = None,
+        *,
+        style: float = 0.0,
+        scaling: Scaling | None = None,
     ) -> Pool:
         """The same pool with features made from its texts; see :meth:`from_texts`."""
         from palate.embed import default_embedder, join_features, style_features  # noqa: PLC0415
 
-        texts = [r.text for r in self.responses if r.text is not None]
-        if len(texts) < len(self.responses):
-            missing = next(r.id for r in self.responses if r.text is None)
-            msg = f"response {missing!r} has no text to embed; give the pool its features instead"
-            raise PoolError(msg)
+        texts = _texts(self.responses)
         if embedder is None:
             embedder = default_embedder()
-        features = _check_features(embedder(texts), len(texts))
-        name = getattr(embedder, "name", None) or getattr(embedder, "__name__", "embedder")
+        features = check_features(embedder(texts), len(texts))
         if style:
             features = join_features(features, style_features(texts), style)
-            name = f"{name}+style:{style:g}"
-        return self.with_features(features, scaling=scaling, embedder=str(name))
+        name = _embedder_name(embedder, style)
+        scaling = scaling or getattr(embedder, "scaling", None) or "half"
+        pool = self.with_features(features, scaling=scaling, embedder=name)
+        pool.recipe = Recipe(embedder, style, tuple(texts))
+        return pool
 
     def with_features(
         self, features: ArrayLike, *, scaling: Scaling = "diameter", embedder: str | None = None
@@ -194,6 +212,34 @@ class Pool:
             baseline=self.baseline,
             embedder=embedder,
         )
+
+    def extended(
+        self,
+        responses: Iterable[Response | str],
+        *,
+        embedder: Embed | None = None,
+        features: ArrayLike | None = None,
+    ) -> Pool:
+        """The same pool with more responses at its end; the old ones keep their places and ids.
+
+        It is the pool that all responses together would have made under the same scaling. ``half``
+        and ``none`` leave the old rows as they are. So does ``diameter`` while the new responses
+        lie within 1 of all others at the old scale; beyond that all rows shrink to the new
+        diameter, and epsilon and S speak of the larger pool from then on.
+
+        Args:
+            responses: what to add; strings are named "r<place>", by the next name that is free.
+            embedder: what makes the features of the new ones. A pool that was embedded remembers
+                its own, with its weight of style; new texts are standardised by the texts that it
+                was embedded with. A pool that was read with its features has to be given one.
+            features: (n, d) features of the new ones instead, unscaled.
+
+        Raises:
+            PoolError: an id or a content occurs already; there is nothing to make features with, or
+                the embedder has another name than the pool's; features of the wrong shape or not
+                finite; under ``none``, two responses lie farther apart than 1.
+        """
+        return extend_pool(self, responses, embedder=embedder, features=features)[0]
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -234,6 +280,128 @@ class Pool:
         return _digest(shape + np.ascontiguousarray(self.features).tobytes())
 
 
+def response_to_object(response: Response) -> dict[str, Any]:
+    """A response as JSON values: id, text, image, and its metadata beside them."""
+    content = {"id": response.id, "text": response.text, "image": response.image}
+    # The response's own keys win: metadata cannot rename it or give it another text.
+    rest = {k: v for k, v in response.metadata.items() if k not in content}
+    return {k: v for k, v in content.items() if v is not None} | rest
+
+
+def _texts(responses: Sequence[Response]) -> list[str]:
+    texts = [r.text for r in responses if r.text is not None]
+    if len(texts) < len(responses):
+        missing = next(r.id for r in responses if r.text is None)
+        msg = f"response {missing!r} has no text to embed; give the pool its features instead"
+        raise PoolError(msg)
+    return texts
+
+
+def _embedder_name(embedder: Embed, style: float) -> str:
+    name = getattr(embedder, "name", None) or getattr(embedder, "__name__", "embedder")
+    return f"{name}+style:{style:g}" if style else str(name)
+
+
+def extend_pool(
+    pool: Pool,
+    responses: Iterable[Response | str],
+    *,
+    embedder: Embed | None = None,
+    features: ArrayLike | None = None,
+) -> tuple[Pool, Features | None]:
+    """What :meth:`Pool.extended` does, and the new responses' unscaled (n, d) features.
+
+    The features have the pool's precision: given once more, they make the same pool bit for bit.
+    """
+    if isinstance(responses, str):
+        raise PoolError("responses must be a sequence of responses, not a single string")
+    if embedder is not None and features is not None:
+        raise PoolError("give the new responses' features or an embedder, not both")
+    if pool.features is None and not (embedder is None and features is None):
+        raise PoolError("the pool has no features, so new responses have none; embed it first")
+    ids = {r.id for r in pool.responses}
+    names = (f"r{i}" for i in itertools.count(len(pool) + 1))
+    free = (name for name in names if name not in ids)
+    new = [r if isinstance(r, Response) else Response(next(free), r) for r in responses]
+    if not new:
+        return pool, None
+    larger = Pool(
+        pool.prompt,
+        (*pool.responses, *new),
+        scaling=pool.scaling,
+        id=pool.id,
+        baseline=pool.baseline,
+        embedder=pool.embedder,
+    )
+    larger.recipe = pool.recipe
+    if pool.features is None:
+        return larger, None
+    if features is None:
+        features = _features_like(pool, new, embedder)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused just below
+        rows = check_features(features, len(new)).astype(pool.features.dtype)
+    rows = check_features(rows, len(new))
+    larger.features, larger.scale = _scale_new_rows(pool, rows)
+    larger.features.setflags(write=False)
+    return larger, rows
+
+
+def _features_like(pool: Pool, new: Sequence[Response], embedder: Embed | None) -> Features:
+    """Features (n, d) of new responses, made as the pool's own were."""
+    from palate.embed import join_features, style_features  # noqa: PLC0415
+
+    recipe = pool.recipe
+    style = 0.0 if recipe is None else recipe.style
+    if embedder is not None:
+        name = _embedder_name(embedder, style)
+        if pool.embedder not in {None, name}:
+            msg = (
+                f"the pool's features were made by {pool.embedder!r}, not by {name!r}; "
+                "give that embedder, or the new responses' features"
+            )
+            raise PoolError(msg)
+    elif recipe is not None:
+        embedder = recipe.embedder
+    else:
+        maker = "an array" if pool.embedder is None else repr(pool.embedder)
+        msg = (
+            f"the pool's features come from {maker}, which the pool does not hold; "
+            "give the embedder, or the new responses' features"
+        )
+        raise PoolError(msg)
+    texts = _texts(new)
+    features = check_features(embedder(texts), len(texts))
+    if recipe is None or not style:
+        return features
+    return join_features(features, style_features(texts, reference=recipe.texts), style)
+
+
+def _scale_new_rows(pool: Pool, rows: Features) -> tuple[Features, float]:
+    """A pool's scaled features with unscaled (n, d) rows below them, and the new scale."""
+    old = pool.features
+    if old is None:
+        raise AssertionError  # the caller has looked
+    if old.shape[1] != rows.shape[1]:
+        msg = f"the pool has {old.shape[1]} features a response, the new ones {rows.shape[1]}"
+        raise PoolError(msg)
+    if pool.scaling == "half":
+        halves = np.concatenate((old, _halved(rows)))
+        _check_directions(halves)
+        return halves, pool.scale
+    with np.errstate(over="ignore"):
+        new = check_features(rows * rows.dtype.type(pool.scale), len(rows))
+    both = np.concatenate((old, new))
+    exact = len(new) * len(both) <= EXACT_DIAMETER**2
+    # The old rows are within 1 of each other, so only what is new needs measuring.
+    widest = _widest(new, both, both.mean(axis=0, dtype=np.float64)) if exact else diameter(both)
+    if pool.scaling == "none":
+        _check_within(widest, exact=exact)
+        return both, pool.scale
+    if len(old) > 1 and widest <= 1.0 + _SLACK:
+        return both, pool.scale
+    return _shrunk(both, widest, pool.scale)
+
+
 def scale_features(features: Features, scaling: Scaling) -> tuple[Features, float]:
     """Scale (N, d) features by a named rule, so that ``||phi(y) - phi(y')|| <= 1``.
 
@@ -248,38 +416,66 @@ def scale_features(features: Features, scaling: Scaling) -> tuple[Features, floa
     if scaling not in get_args(Scaling):
         msg = f"scaling is one of {', '.join(get_args(Scaling))}, not {scaling!r}"
         raise PoolError(msg)
-    same = (
-        f"all {len(features)} responses have the same features, so no answer can tell them "
-        "apart; use another embedder"
-    )
     if len(features) > 1 and bool((features == features[0]).all()):
-        raise PoolError(same)
-    shortest = float(np.finfo(features.dtype).tiny)  # what is shorter counts as zero
+        raise _all_the_same(len(features))
     if scaling == "half":
-        lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))
-        factors = 0.5 / np.where(lengths > shortest, lengths, 1.0)
-        halves = features * factors[:, None].astype(features.dtype)
-        if len(halves) > 1 and np.ptp(halves, axis=0).max() <= 4.0 * np.finfo(halves.dtype).eps:
-            msg = (
-                f"all {len(halves)} responses have features of the same direction, and 'half' "
-                "keeps nothing else; scale by 'diameter', or use another embedder"
-            )
-            raise PoolError(msg)
+        halves = _halved(features)
+        _check_directions(halves)
         return halves, 0.5
     widest = diameter(features)
-    if len(features) > 1 and widest <= shortest:
-        raise PoolError(same)
     if scaling == "none":
-        if widest > 1.0 + 1e-6:  # noqa: SIM102
-            if len(features) <= EXACT_DIAMETER or widest > 2.0 + 1e-6:
-                msg = (
-                    f"two responses lie {widest:.4g} apart and the rule allows 1; "
-                    "scale the features by 'diameter' or 'half'"
-                )
-                raise PoolError(msg)
+        if len(features) > 1 and widest <= _shortest(features):
+            raise _all_the_same(len(features))
+        _check_within(widest, exact=len(features) <= EXACT_DIAMETER)
         return features.copy(), 1.0
-    scale = 1.0 / widest if widest > 0.0 else 1.0
-    return features * features.dtype.type(scale), scale
+    return _shrunk(features, widest, 1.0)
+
+
+def _halved(features: Features) -> Features:
+    """Rows of unit length, halved; zero rows stay zero."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))
+    factors = 0.5 / np.where(lengths > _shortest(features), lengths, 1.0)
+    return features * factors[:, None].astype(features.dtype)
+
+
+def _shrunk(features: Features, widest: float, scale: float) -> tuple[Features, float]:
+    """Features of this diameter divided by it, and the scale that they then have."""
+    if len(features) > 1 and widest <= _shortest(features):
+        raise _all_the_same(len(features))
+    factor = 1.0 / widest if widest > 0.0 else 1.0
+    return features * features.dtype.type(factor), scale * factor
+
+
+def _shortest(features: Features) -> float:
+    """What is shorter counts as zero."""
+    return float(np.finfo(features.dtype).tiny)
+
+
+def _all_the_same(n: int) -> PoolError:
+    msg = (
+        f"all {n} responses have the same features, so no answer can tell them apart; "
+        "use another embedder"
+    )
+    return PoolError(msg)
+
+
+def _check_directions(halves: Features) -> None:
+    if len(halves) > 1 and np.ptp(halves, axis=0).max() <= 4.0 * np.finfo(halves.dtype).eps:
+        msg = (
+            f"all {len(halves)} responses have features of the same direction, and 'half' "
+            "keeps nothing else; scale by 'diameter', or use another embedder"
+        )
+        raise PoolError(msg)
+
+
+def _check_within(widest: float, *, exact: bool) -> None:
+    """No two responses lie farther apart than 1; a bound on the diameter may be twice that."""
+    if widest > (1.0 if exact else 2.0) + _SLACK:
+        msg = (
+            f"two responses lie {widest:.4g} apart and the rule allows 1; "
+            "scale the features by 'diameter' or 'half'"
+        )
+        raise PoolError(msg)
 
 
 def diameter(features: Features) -> float:
@@ -288,17 +484,25 @@ def diameter(features: Features) -> float:
     The bound is ``2 max ||phi - mean||``, at most twice the diameter.
     """
     x = np.asarray(features, dtype=np.float64)
-    x = x - x.mean(axis=0)
-    squares = np.einsum("nd,nd->n", x, x)
-    if len(x) > EXACT_DIAMETER:
-        return 2.0 * float(np.sqrt(squares.max()))
+    centre = x.mean(axis=0)
+    if len(x) <= EXACT_DIAMETER:
+        return _widest(x, x, centre)
+    x = x - centre
+    return 2.0 * float(np.sqrt(np.einsum("nd,nd->n", x, x).max()))
+
+
+def _widest(rows: Features, others: Features, centre: Features) -> float:
+    """Largest distance between one of (n, d) rows and one of (N, d) others."""
     largest = 0.0
-    for first in range(0, len(x), 512):
-        part = x[first : first + 512]
-        pairs = squares[first : first + 512, None] + squares - 2.0 * (part @ x.T)
-        i, j = np.unravel_index(int(pairs.argmax()), pairs.shape)
-        rest = part[i] - x[j]  # the Gram form found the pair; its distance is taken directly
-        largest = max(largest, float(np.sqrt(rest @ rest)))
+    for first in range(0, len(rows), 512):
+        part = rows[first : first + 512] - centre
+        lengths = np.einsum("nd,nd->n", part, part)[:, None]
+        for start in range(0, len(others), EXACT_DIAMETER):
+            x = others[start : start + EXACT_DIAMETER] - centre
+            pairs = lengths + np.einsum("nd,nd->n", x, x) - 2.0 * (part @ x.T)
+            i, j = np.unravel_index(int(pairs.argmax()), pairs.shape)
+            rest = part[i] - x[j]  # the Gram form found the pair; its distance is taken directly
+            largest = max(largest, float(np.sqrt(rest @ rest)))
     return largest
 
 
@@ -312,176 +516,6 @@ def unique_responses(responses: Iterable[Response]) -> list[Response]:
             seen.add(content)
             kept.append(response)
     return kept
-
-
-def read_pools(path: str | Path, *, drop_duplicates: bool = False) -> list[Pool]:
-    """Read pools from a JSONL file, one pool a line; ``.gz`` is decompressed.
-
-    A line is an object with ``prompt`` (or ``question``, ``query``) and ``responses``: a list of
-    texts, a list of objects with ``text`` or ``image`` and usually ``id``, or an object from id to
-    text. ``id`` (or ``qid``), ``baseline`` and ``features`` with their ``scaling`` are optional;
-    other keys of a response become its metadata.
-
-    Raises:
-        PoolError: the file cannot be read, holds no pool, or a line is not a pool; the message
-            names the line.
-    """
-    path = Path(path)
-    pools = []
-    try:
-        with _open(path, "rt") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    pools.append(_parse_line(line, path, number, drop_duplicates=drop_duplicates))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        msg = f"cannot read {path}: {reason}"
-        raise PoolError(msg) from error
-    if not pools:
-        msg = f"{path} holds no pool"
-        raise PoolError(msg)
-    return pools
-
-
-def write_pools(path: str | Path, pools: Iterable[Pool]) -> None:
-    """Write pools as JSONL, one a line, with their scaled features; ``.gz`` is compressed.
-
-    Raises:
-        PoolError: the file cannot be written, or a response's metadata is not JSON.
-    """
-    path = Path(path)
-    try:
-        with _open(path, "wt") as file:
-            for pool in pools:
-                record = _to_object(pool)
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-    except (OSError, TypeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        msg = f"cannot write {path}: {reason}"
-        raise PoolError(msg) from error
-
-
-def _open(path: Path, mode: str) -> IO[str]:
-    # What has no UTF-8 is a lone surrogate, and its backslash form is JSON's own escape for it.
-    errors = "backslashreplace" if mode == "wt" else "strict"
-    if path.suffix == ".gz":
-        return cast("IO[str]", gzip.open(path, mode, encoding="utf-8", errors=errors))
-    return cast("IO[str]", path.open(mode, encoding="utf-8", errors=errors))
-
-
-def _parse_line(line: str, path: Path, number: int, *, drop_duplicates: bool) -> Pool:
-    try:
-        parsed = json.loads(line)
-    except json.JSONDecodeError as error:
-        msg = f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})"
-        raise PoolError(msg) from error
-    try:
-        return _from_object(parsed, drop_duplicates=drop_duplicates)
-    except PoolError as error:
-        msg = f"{path}, line {number}: {error}"
-        raise PoolError(msg) from error
-
-
-def _from_object(parsed: object, *, drop_duplicates: bool) -> Pool:
-    if not isinstance(parsed, dict):
-        msg = f"a pool is a JSON object, not {type(parsed).__name__}"
-        raise PoolError(msg)
-    prompt = _first(parsed, _PROMPT_KEYS)
-    if prompt is None:
-        msg = f"no prompt: expected one of the keys {', '.join(_PROMPT_KEYS)}"
-        raise PoolError(msg)
-    if not isinstance(parsed.get("responses"), list | dict):
-        raise PoolError("no responses: expected a list, or an object from id to text")
-    responses = list(_parse_responses(parsed["responses"]))
-    features = parsed.get("features")
-    kept = unique_responses(responses) if drop_duplicates else responses
-    if features is not None and len(kept) < len(responses):
-        rows = _check_features(features, len(responses))
-        places = {r.id: i for i, r in enumerate(responses)}
-        features = rows[[places[r.id] for r in kept]]
-    baselines = parsed.get("baseline")
-    baseline = None
-    if baselines is not None:
-        listed = baselines if _is_mapping_of_texts(baselines) else [baselines]
-        baseline = next(_parse_responses(listed, default="baseline"), None)
-    pool_id = _first(parsed, _ID_KEYS)
-    pool = Pool(prompt, kept, id=None if pool_id is None else str(pool_id), baseline=baseline)
-    if features is None:
-        return pool
-    return _restore_features(pool, parsed, features)
-
-
-def _restore_features(pool: Pool, parsed: Mapping[str, Any], features: object) -> Pool:
-    """Features that were written with their scaling are not scaled again, only checked."""
-    scaling, embedder = parsed.get("scaling"), parsed.get("embedder")
-    if scaling is None:
-        return pool.with_features(cast("ArrayLike", features), embedder=embedder)
-    dtype, scale = parsed.get("dtype", "float64"), parsed.get("scale", 1.0)
-    if scaling not in get_args(Scaling) or dtype not in ("float32", "float64"):
-        msg = f"unknown scaling or dtype of the features: {scaling!r}, {dtype!r}"
-        raise PoolError(msg)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not scale > 0.0:
-        msg = f"the features' scale is a positive number, not {scale!r}"
-        raise PoolError(msg)
-    array = _check_features(cast("ArrayLike", features), len(pool)).astype(dtype)
-    pool = pool.with_features(array, scaling="none", embedder=embedder)
-    pool.scaling, pool.scale = scaling, float(scale)
-    return pool
-
-
-def _is_mapping_of_texts(value: object) -> bool:
-    return isinstance(value, dict) and not {"text", "image"} & value.keys()
-
-
-def _parse_responses(
-    listed: Sequence[object] | Mapping[str, object], default: str | None = None
-) -> Iterator[Response]:
-    if isinstance(listed, Mapping):
-        listed = [{"id": key, "text": text} for key, text in listed.items()]
-    for i, item in enumerate(listed, start=1):
-        name = default or f"r{i}"
-        if isinstance(item, str):
-            yield Response(name, item)
-        elif isinstance(item, dict):
-            rest = {k: v for k, v in item.items() if k not in {"id", "text", "image"}}
-            given = item.get("id")
-            yield Response(
-                name if given is None else str(given),
-                item.get("text"),
-                item.get("image"),
-                metadata=rest,
-            )
-        else:
-            msg = f"response {i} is neither a text nor an object"
-            raise PoolError(msg)
-
-
-def _first(parsed: Mapping[str, Any], keys: Sequence[str]) -> Any:  # noqa: ANN401
-    return next((parsed[key] for key in keys if parsed.get(key) is not None), None)
-
-
-def _to_object(pool: Pool) -> dict[str, Any]:
-    record: dict[str, Any] = {} if pool.id is None else {"id": pool.id}
-    record |= {"prompt": pool.prompt, "responses": [_response_object(r) for r in pool.responses]}
-    if pool.baseline is not None:
-        record["baseline"] = _response_object(pool.baseline)
-    if pool.features is not None:
-        record |= {
-            "features": [[float(v) for v in row] for row in pool.features],
-            "dtype": str(pool.features.dtype),
-            "scaling": pool.scaling,
-            "scale": pool.scale,
-        }
-        if pool.embedder is not None:
-            record["embedder"] = pool.embedder
-    return record
-
-
-def _response_object(response: Response) -> dict[str, Any]:
-    content = {"id": response.id, "text": response.text, "image": response.image}
-    # The response's own keys win: metadata cannot rename it or give it another text.
-    rest = {k: v for k, v in response.metadata.items() if k not in content}
-    return {k: v for k, v in content.items() if v is not None} | rest
 
 
 def _check_responses(responses: Sequence[Response]) -> None:
@@ -503,7 +537,8 @@ def _check_responses(responses: Sequence[Response]) -> None:
             raise PoolError(msg)
 
 
-def _check_features(features: ArrayLike, n: int) -> Features:
+def check_features(features: ArrayLike, n: int) -> Features:
+    """Features as a finite (n, d) array of float32 or float64, or a PoolError that says why not."""
     try:
         array = np.asarray(features)
         if array.dtype not in (np.float32, np.float64):

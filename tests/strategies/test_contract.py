@@ -163,6 +163,15 @@ class AsksAboutOne(Fair):
 
 
 @dataclass(frozen=True)
+class RemembersTheSize(Fair):
+    sizes: ClassVar[dict[int, int]] = {}
+
+    def propose(self, view: View) -> tuple[int, ...] | None:
+        size = self.sizes.setdefault(id(view), len(view.pool))
+        return super().propose(view) if len(view.answers) < size - 1 else None
+
+
+@dataclass(frozen=True)
 class ForgetsASetting(Fair):
     weight: float = field(default=0.5)
 
@@ -216,6 +225,11 @@ def test_the_contract_refuses_settings_that_leave_something_out() -> None:
     contract.test_settings_are_json_and_rebuild_the_strategy(ForgetsASetting())
     with pytest.raises(AssertionError):
         contract.test_settings_are_json_and_rebuild_the_strategy(ForgetsASetting(weight=0.7))
+
+
+def test_the_contract_refuses_a_strategy_that_sees_no_newcomers() -> None:
+    with pytest.raises(AssertionError):
+        StrategyContract().test_goes_on_when_the_pool_grows(RemembersTheSize(), contract_pool(), 7)
 
 
 def test_the_contract_refuses_questions_about_a_single_response() -> None:

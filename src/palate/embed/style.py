@@ -66,7 +66,7 @@ PERSONAL = _words(
 )
 
 
-def style_features(texts: Sequence[str]) -> FloatArray:
+def style_features(texts: Sequence[str], *, reference: Sequence[str] | None = None) -> FloatArray:
     """How each text of a pool is written, standardised within the pool.
 
     The columns, before they are standardised (:data:`STYLE_NAMES`):
@@ -89,22 +89,28 @@ def style_features(texts: Sequence[str]) -> FloatArray:
     one text depend on the pool, so they cannot be compared between pools.
 
     Args:
-        texts: the pool, n texts in any script.
+        texts: n texts in any script.
+        reference: the pool, where that is not the texts themselves: texts that join a pool later
+            are standardised by the means and deviations of those that were there.
 
     Returns:
         (n, 7) array. Each column has mean 0 and variance 1 over the pool, or is 0 throughout where
-        all texts agree.
+        all texts of the pool agree.
 
     Raises:
         TypeError: a single string, or an element that is no string.
+        ParameterError: the reference is empty.
     """
-    raw = np.array([_raw(text) for text in checked_texts(texts)], dtype=np.float64)
-    if not raw.size:
-        return np.zeros((0, len(STYLE_NAMES)))
+    raw = _raw_table(texts)
+    pool = raw if reference is None else _raw_table(reference)
+    if not len(pool):
+        if reference is not None:
+            raise ParameterError("reference holds no text; style is standardised by at least one")
+        return raw
     # Not by the standard deviation, which rounding can leave just above 0 where all texts agree.
-    differs = np.ptp(raw, axis=0) > 0
-    centred = raw - raw.mean(axis=0)
-    return np.divide(centred, raw.std(axis=0), out=np.zeros_like(raw), where=differs)
+    differs = np.ptp(pool, axis=0) > 0
+    centred = raw - pool.mean(axis=0)
+    return np.divide(centred, pool.std(axis=0), out=np.zeros_like(raw), where=differs)
 
 
 def join_features(embedding: ArrayLike, style: ArrayLike, weight: float) -> FloatArray:
@@ -153,6 +159,12 @@ def _unit(rows: FloatArray) -> FloatArray:
     peak = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
     scaled = np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
     return scaled / np.sqrt(np.einsum("nd,nd->n", scaled, scaled).clip(min=1.0))[:, None]
+
+
+def _raw_table(texts: Sequence[str]) -> FloatArray:
+    """The (n, 7) columns of texts, not standardised."""
+    rows = [_raw(text) for text in checked_texts(texts)]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(STYLE_NAMES))
 
 
 def _raw(text: str) -> tuple[float, ...]:

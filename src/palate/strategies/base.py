@@ -29,13 +29,21 @@ class View:
         answers: the answers so far, in order, without those taken back.
         seed: the elicitation's seed; draw from :meth:`rng`, never from a global generator.
         memo: scratch space, kept from call to call while answers are only added, emptied when one
-            is taken back. Leave nothing in it that cannot be computed again from the rest.
+            is taken back or the pool grows. Leave nothing in it that cannot be computed again from
+            the rest.
+        first_size: how many responses the pool held before the first answer; those beyond them
+            joined later. Draw from the seed by this number, lest a pool that grows upset what was
+            drawn. By default all of the pool's.
     """
 
     pool: Pool
     answers: Sequence[Answer]
     seed: int
     memo: dict[str, Any] = field(default_factory=dict)
+    first_size: int = 0
+
+    def __post_init__(self) -> None:
+        self.first_size = self.first_size or len(self.pool)
 
     def rng(self, name: str, *numbers: int) -> np.random.Generator:
         """A generator for one purpose; the same purpose and numbers give the same draws."""

@@ -29,8 +29,21 @@ class Random(Strategy):
         return None
 
     def choose(self, view: View) -> Choice:
-        index = int(view.rng(self.name).integers(len(view.pool)))
+        index = _drawn(view, self.name)
         return Choice(index, None, certified=len(view.pool) == 1, questions_left=0)
+
+
+def _drawn(view: View, name: str) -> int:
+    """A response drawn uniformly from the pool, which changes no more than it must as that grows.
+
+    Each newcomer takes the place with probability one over the number of responses by then.
+    """
+    rng = view.rng(name)
+    index = int(rng.integers(view.first_size))
+    for newcomer in range(view.first_size, len(view.pool)):
+        if rng.integers(newcomer + 1) == 0:
+            index = newcomer
+    return index
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ class IIDBest(Strategy):
         space = VersionSpace(differences, self.norm_bound, groups=groups)
         left = self._questions_left(view)
         if space.answers == 0:
-            index = int(view.rng(f"{self.name}/start").integers(len(view.pool)))
+            index = _drawn(view, f"{self.name}/start")
             return Choice(index, self.norm_bound, certified=False, questions_left=left)
         index = int(
             best_responses(view.features, space.estimate, tolerance=TIE * self.norm_bound)[0]
@@ -135,9 +148,10 @@ def _skipped_pairs(view: View) -> set[frozenset[int]]:
 class WinnerStays(Strategy):
     """A tournament that looks at no features: the winner meets the next response not yet beaten.
 
-    Responses come in a random order from the seed. Exact after N - 1 answers for every person whose
-    preferences are transitive, whatever their taste depends on. A tie keeps the incumbent; a
-    response that was skipped comes back once the incumbent has changed.
+    Responses come in a random order from the seed, followed by those that joined the pool later.
+    Exact after N - 1 answers for every person whose preferences are transitive, whatever their
+    taste depends on. A tie keeps the incumbent; a response that was skipped comes back once the
+    incumbent has changed.
 
     Args:
         max_steps: most questions to ask, or None.
@@ -169,7 +183,8 @@ class WinnerStays(Strategy):
 
     def _standing(self, view: View) -> tuple[int, list[int], set[int]]:
         """The incumbent, who is still to meet it in order, and who was skipped against it."""
-        order = view.rng(self.name).permutation(len(view.pool)).tolist()
+        order = view.rng(self.name).permutation(view.first_size).tolist()
+        order += range(view.first_size, len(view.pool))
         incumbent = order[0]
         beaten: set[int] = set()
         skipped: set[int] = set()
