@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fake_server import FakeServer
+from palate.bench.fake_server import FakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.errors import AnswerError
-from palate.feedback import SKIP, TIE, Answer, Query, check_picked
+from palate.feedback import SKIP, TIE, Answer, Comparison, Query, check_picked
 
 PAIR = Query(0, (4, 1), ("r5", "r2"))
 FOUR = Query(2, (3, 0, 7, 5), ("r4", "r1", "r8", "r6"))
@@ -68,3 +69,38 @@ def test_queries_and_answers_do_not_change() -> None:
     assert hash(PAIR) == hash(Query(0, (4, 1), ("r5", "r2")))
     assert Query(1, (4, 1), ("r5", "r2")) != PAIR
     assert Query(0, (1, 4), ("r2", "r5")) != PAIR
+
+
+def test_a_comparison_names_what_was_chosen_and_what_was_not() -> None:
+    comparison = Comparison("Dinner?", ("Soup.", "Stew.", "Pie."), 1)
+    assert (comparison.chosen, comparison.rejected) == ("Stew.", ("Soup.", "Pie."))
+    for picked in (TIE, SKIP):
+        neither = dataclasses.replace(comparison, picked=check_picked(picked, PAIR))
+        assert (neither.chosen, neither.rejected) == (None, ())
+
+
+def test_a_comparison_is_plain_data() -> None:
+    listed: Any = ["Soup.", "Stew."]
+    comparison = Comparison("Dinner?", listed, int(np.int64(1)), metadata={"at": "noon"})
+    assert comparison.options == ("Soup.", "Stew.")
+    assert type(Comparison("Dinner?", listed, cast("int", np.int64(1))).picked) is int
+    assert len({comparison, dataclasses.replace(comparison)}) == 1
+    assert comparison != dataclasses.replace(comparison, metadata={})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"options": ("Soup.",)}, "at least two options"),
+        ({"options": "ab"}, "at least two options"),
+        ({"options": ("Soup.", None)}, "texts, not None"),
+        ({"prompt": 3}, "texts, not 3"),
+        ({"person": 7}, "a person is a text or None, not 7"),
+        ({"picked": 2}, "from 0 to 1, 'tie' or 'skip', not 2"),
+        ({"picked": True}, "not True"),
+    ],
+)
+def test_a_comparison_that_says_nothing_is_refused(changes: dict[str, Any], said: str) -> None:
+    valid: dict[str, Any] = {"prompt": "Dinner?", "options": ("Soup.", "Stew."), "picked": 0}
+    with pytest.raises(AnswerError, match=said):
+        Comparison(**(valid | changes))

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "feedback": {"errors", "pool"},
     "pool": {"errors", "embed"},
     "chat": {"errors"},
-    "embed": {"chat", "errors"},
+    "embed": {"chat", "errors", "pool"},
     "data": {"errors", "formats", "pool"},
     "preference": {"errors"},
     "strategies": {"errors", "feedback", "pool", "preference"},

@@ -32,7 +32,7 @@ class UnknownQueryError(PalateError, KeyError):
 
 
 class LogError(PalateError, ValueError):
-    """A log of answers cannot be read, or its answers do not replay."""
+    """A file of answers cannot be read or written, or its answers do not replay."""
 
 
 class FingerprintError(LogError):

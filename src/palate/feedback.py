@@ -2,18 +2,21 @@
 
 A query holds K >= 2 responses. It names them twice: by their place in the pool, in the order in
 which they are shown, and by id, so that a log of answers stays right when the pool is stored
-elsewhere. An answer is one of the options, a tie, or a skip.
+elsewhere. An answer is one of the options, a tie, or a skip. A comparison is a query with its
+answer in texts, which needs no pool: what data sets of preferences hold.
 """
 
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from palate.errors import AnswerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from palate.pool import Pool
 
 TIE: Final = "tie"
@@ -69,6 +72,54 @@ class Answer:
         return () if winner is None else tuple(i for i in self.query.options if i != winner)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An answered query in texts: what one person picked, whatever pool it came from.
+
+    Attributes:
+        prompt: what was asked.
+        options: K >= 2 texts, in the order shown where that is known.
+        picked: a position in ``options``, "tie" or "skip".
+        person: who answered, or None where nobody noted it.
+        metadata: whatever else is known about it, such as the models that wrote the options.
+
+    Raises:
+        AnswerError: fewer than two options, something that is no text, or no such position.
+    """
+
+    prompt: str
+    options: tuple[str, ...]
+    picked: Picked
+    person: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.options, str) or len(self.options) < 2:
+            msg = f"a comparison has at least two options, not {self.options!r}"
+            raise AnswerError(msg)
+        for value in (self.prompt, *self.options):
+            if not isinstance(value, str):
+                msg = f"the prompt and the options of a comparison are texts, not {value!r}"
+                raise AnswerError(msg)
+        if self.person is not None and not isinstance(self.person, str):
+            msg = f"a person is a text or None, not {self.person!r}"
+            raise AnswerError(msg)
+        object.__setattr__(self, "options", tuple(self.options))
+        object.__setattr__(self, "picked", check_picked(self.picked, self))
+
+    @property
+    def chosen(self) -> str | None:
+        """The option picked, or None for a tie or a skip."""
+        return self.options[self.picked] if isinstance(self.picked, int) else None
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """The options that were shown and not picked; none for a tie or a skip."""
+        if not isinstance(self.picked, int):
+            return ()
+        return self.options[: self.picked] + self.options[self.picked + 1 :]
+
+
 class Person(Protocol):
     """Somebody who answers queries: at a terminal, in a browser, or simulated."""
 
@@ -77,8 +128,8 @@ class Person(Protocol):
         ...
 
 
-def check_picked(picked: object, query: Query) -> Picked:
-    """A valid answer to the query, or an AnswerError that names the value and the rule."""
+def check_picked(picked: object, query: Query | Comparison) -> Picked:
+    """A valid answer to what was shown, or an AnswerError that names the value and the rule."""
     if isinstance(picked, str):
         if picked == TIE:
             return TIE

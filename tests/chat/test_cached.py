@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from fake_server import FakeServer
+    from palate.bench.fake_server import FakeServer
     from palate.chat import ChatModel, Message
 
 HELLO: Sequence[Message] = [{"role": "user", "content": "Dinner tonight?"}]

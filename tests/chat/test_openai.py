@@ -18,7 +18,7 @@ from palate.testing import ChatModelContract
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fake_server import FakeServer
+    from palate.bench.fake_server import FakeServer
     from palate.chat import ChatModel, Message
 
 KEY = "sk-secret-0123456789"

@@ -28,7 +28,7 @@ from palate.testing import GeneratorContract, ScriptedModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fake_server import FakeServer
+    from palate.bench.fake_server import FakeServer
     from palate.chat import Message
     from palate.generate import Generator
 
@@ -448,6 +448,7 @@ def test_a_journal_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> No
     for content, resume, said in [
         (whole, False, "exists; go on with it by --resume"),
         ('{"palate": 1, "fingerprint": {}}\n', True, "is not the journal of a generated pool"),
+        ("somebody's notes", True, "is not the journal of a generated pool"),
         ('{"generation": 2}\n', True, "is not the journal of a generated pool, format 1"),
         (whole.replace('"usage"', '"use"'), True, "line 2: not an answer of a model"),
         (whole.replace('"slot": "', '"slot": 1, "s": "'), True, "line 2: not an answer of a model"),

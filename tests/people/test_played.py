@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from fake_server import Body, FakeServer
+    from palate.bench.fake_server import Body, FakeServer
     from palate.chat import Message
 
 PERSONA = "Eats no meat, has ten minutes."

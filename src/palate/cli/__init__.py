@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -11,6 +12,9 @@ import palate
 from palate.cli.align import align
 from palate.cli.bench import bench
 from palate.cli.demo import demo
+from palate.cli.embed import embed
+from palate.cli.export import export
+from palate.cli.generate import generate
 from palate.cli.options import show_help_alone
 from palate.errors import PalateError
 
@@ -22,6 +26,9 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(align)
+app.command()(generate)
+app.command()(embed)
+app.command()(export)
 app.add_typer(bench, name="bench")
 
 
@@ -44,6 +51,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; what it refuses becomes one line and exit status 2."""
+    warnings.formatwarning = lambda message, *_, **__: f"palate: {message}\n"
     try:
         sys.exit(app(standalone_mode=False))
     except PalateError as error:

@@ -87,3 +87,18 @@ def startup(
 
     header = ("started", "runs", "median s", "slowest s")
     typer.echo(markdown_table(header, startup_rows(runs)))
+
+
+@bench.command()
+def generate(
+    size: Annotated[int, typer.Option("-n", "--size", help="Responses of a pool.", min=2)] = 20,
+    concurrency: Annotated[int, typer.Option(help="Requests at a time.", min=1)] = 8,
+    delay: Annotated[float, typer.Option(help="Seconds that the server takes a request.")] = 1.0,
+) -> None:
+    """Time the generation of a pool against a simulated server on this machine."""
+    from palate.bench.generation import generation_rows, generation_times
+    from palate.bench.report import markdown_table
+
+    header = ("generated", "requests", "most at once", "ideal s", "s", "ratio")
+    timed = generation_times(size, concurrency=concurrency, delay=delay)
+    typer.echo(markdown_table(header, generation_rows(timed)))

@@ -30,7 +30,7 @@ def demo(
     from rich.text import Text
 
     from palate.cli.log import LogFile, Source, new_path
-    from palate.cli.session import Narrated, interview, person_for, simulated_person
+    from palate.cli.session import interview, person_for, simulated_person
     from palate.data import shipped_pool
     from palate.elicitation import Elicitation
     from palate.strategies import UserAlign
@@ -39,10 +39,9 @@ def demo(
     strategy = UserAlign(epsilon=epsilon, max_steps=budget, estimate="inside")
     elicitation = Elicitation(shipped_pool(pool, style=style), strategy, seed)
     if simulate or not (sys.stdin.isatty() and console.is_terminal):
-        taste = simulated_person(elicitation.pool, strategy.norm_bound, seed)
         console.print(Text(elicitation.pool.prompt, style="bold"))
-        console.print("a simulated person with a random taste answers")
-        interview(elicitation, Narrated(taste, console, elicitation), console, None)
+        taste = simulated_person(elicitation, console, strategy.norm_bound)
+        interview(elicitation, taste, console, None)
         return
     source = Source(pool, None, style, drop_duplicates=False)
     with LogFile.create(new_path(), elicitation, source) as log:

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from palate._journal import Journal
+from palate._journal import Journal, read
 from palate.elicitation import FORMAT, Elicitation, event_to_object
 from palate.errors import LogError
 
 if TYPE_CHECKING:
-    from palate.elicitation import Undo
-    from palate.feedback import Answer
+    from palate.elicitation import Event
     from palate.pool import Pool
 
 
@@ -83,15 +82,33 @@ class LogFile:
             LogError: the file cannot be read, is in use, or is not a log.
         """
         journal = Journal.open(path)
-        if journal.header.get("palate") != FORMAT:
+        try:
+            _check_format(journal.header, path)
+        except LogError:
             journal.close()
-            msg = f"{path} is not a log of answers, format {FORMAT}"
-            raise LogError(msg)
+            raise
         return cls(journal), journal.header, journal.records
 
-    def append(self, event: Answer | Undo) -> None:
+    def append(self, event: Event) -> None:
         """Write an event so that it survives whatever happens to this process."""
         self._journal.append(event_to_object(event))
+
+
+def read_log(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and events of a log as it stands: nothing is locked, and the file stays as it is.
+
+    Raises:
+        LogError: the file cannot be read, or is not a log.
+    """
+    header, events = read(path)
+    _check_format(header, path)
+    return header, events
+
+
+def _check_format(header: dict[str, Any], path: Path) -> None:
+    if header.get("palate") != FORMAT:
+        msg = f"{path} is not a log of answers, format {FORMAT}"
+        raise LogError(msg)
 
 
 def new_path() -> Path:

@@ -8,7 +8,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -17,12 +17,24 @@ from palate.cli.terminal import LinePerson, TerminalPerson, body, printable, res
 from palate.data import SHIPPED_POOLS, shipped_texts
 from palate.elicitation import Elicitation, Recommendation
 from palate.errors import ParameterError, PoolError
-from palate.pool import Pool, read_pools
+from palate.feedback import Person
+from palate.formats import read_pools
+from palate.pool import Pool
 from palate.strategies import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from palate.cli.log import LogFile, Source
-    from palate.feedback import Person, Query, Reply
+    from palate.feedback import Query, Reply
+
+
+class Answering(Person, Protocol):
+    """A person who can also be told something between two questions."""
+
+    def tell(self, line: str) -> None:
+        """Show a line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +71,35 @@ class Settings:
         return kind(**chosen)
 
 
-def load_pool(source: Source) -> Pool:
+def load_pool(source: Source, *, embed_anew: bool = False) -> Pool:
     """The pool that a source names, embedded unless it brings its features.
+
+    Args:
+        source: the pool.
+        embed_anew: leave aside the features that it brings.
 
     Raises:
         PoolError: no such file or pool, or the file holds several and none was named.
     """
-    if source.pool in SHIPPED_POOLS and not Path(source.pool).exists():
-        pool = shipped_texts(source.pool)
-    else:
-        pools = read_pools(source.pool, drop_duplicates=source.drop_duplicates)
-        pool = choose_pool(pools, source.prompt, source.pool)
-    if pool.features is not None:
-        if source.style:
-            raise PoolError("--style applies to texts; this pool brings features of its own")
-        return pool
-    return pool.embedded(style=source.style)
+    pool = load_texts(source)
+    if pool.features is None or embed_anew:
+        return pool.embedded(style=source.style)
+    if source.style:
+        raise PoolError("--style applies to texts; this pool brings features of its own")
+    return pool
+
+
+def load_texts(source: Source) -> Pool:
+    """The pool that a source names, as it is there; see :func:`load_pool`."""
+    pools = read_source(source.pool, drop_duplicates=source.drop_duplicates)
+    return choose_pool(pools, source.prompt, source.pool)
+
+
+def read_source(name: str, *, drop_duplicates: bool = False) -> list[Pool]:
+    """The pools of a file, or the shipped pool of this name if there is no such file."""
+    if name in SHIPPED_POOLS and not Path(name).exists():
+        return [shipped_texts(name)]
+    return read_pools(name, drop_duplicates=drop_duplicates)
 
 
 def choose_pool(pools: list[Pool], wanted: str | None, name: str) -> Pool:
@@ -111,7 +136,7 @@ def _label(pool: Pool) -> str:
     return f"{pool.id} ({short})" if pool.id else repr(short)
 
 
-def person_for(elicitation: Elicitation, console: Console) -> Person:
+def person_for(elicitation: Elicitation, console: Console) -> Answering:
     """Keys on a terminal, lines anywhere else."""
     if sys.stdin.isatty() and console.is_terminal:
         return TerminalPerson(elicitation, console)
@@ -127,9 +152,10 @@ def interview(
     log: LogFile | None,
     *,
     as_json: bool = False,
+    grow: Callable[[Elicitation], object] | None = None,
 ) -> None:
-    """Ask until done or stopped, keeping each answer in the log, and show the result."""
-    recommendation = elicitation.run(person, None if log is None else log.append)
+    """Ask until done or stopped, keeping each event in the log, and show the result."""
+    recommendation = elicitation.run(person, None if log is None else log.append, grow)
     if isinstance(person, TerminalPerson):
         console.clear()
         console.print(Text(printable(elicitation.pool.prompt), style="bold"))
@@ -138,6 +164,8 @@ def interview(
         print(json.dumps(_to_object(elicitation, recommendation, log)))  # noqa: T201
     else:
         console.print(result(recommendation))
+    if isinstance(person, Narrated) and (spent := person.spent()):
+        console.print(Text(spent))
     if log is not None and unfinished:
         again = f"palate align --resume {shlex.quote(str(log.path))}"
         console.print(Text(f"Your answers are kept. Go on with: {again}"), soft_wrap=True)
@@ -172,6 +200,14 @@ class Narrated:
     console: Console
     elicitation: Elicitation
 
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(Text(printable(line), style="cyan"))
+
+    def spent(self) -> str:
+        """What the answers cost, in a line; nothing where they cost nothing."""
+        return ""
+
     def answer(self, query: Query, pool: Pool) -> Reply:
         """Let the person answer, and print it."""
         reply = self.person.answer(query, pool)
@@ -187,12 +223,15 @@ class Narrated:
         return reply
 
 
-def simulated_person(pool: Pool, norm_bound: float, seed: int) -> Person:
-    """A consistent simulated person whose weights are drawn from the seed."""
+def simulated_person(elicitation: Elicitation, console: Console, norm_bound: float) -> Narrated:
+    """A consistent simulated person whose weights are drawn from the elicitation's seed."""
     from palate._random import generator
     from palate.people import SimulatedPerson
 
-    if pool.features is None:
+    features = elicitation.pool.features
+    if features is None:
         raise PoolError("a simulated person needs features to have a taste in")
-    direction = generator(seed, "simulated taste").normal(size=(pool.features.shape[1],))
-    return SimulatedPerson(norm_bound * direction / float((direction @ direction) ** 0.5))
+    direction = generator(elicitation.seed, "simulated taste").normal(size=(features.shape[1],))
+    theta = norm_bound * direction / float((direction @ direction) ** 0.5)
+    console.print("a simulated person with a random taste answers")
+    return Narrated(SimulatedPerson(theta), console, elicitation)

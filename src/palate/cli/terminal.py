@@ -44,10 +44,15 @@ class TerminalPerson:
         self._elicitation = elicitation
         self._console = console
         self._read_key = read_key
+        self._told = ""
+
+    def tell(self, line: str) -> None:
+        """Have a line shown with the next query."""
+        self._told = line
 
     def answer(self, query: Query, pool: Pool) -> Reply:
         """Draw the query and wait for a key that means something."""
-        note = ""
+        note, self._told = self._told, ""
         while True:
             self._draw(query, pool, note)
             try:
@@ -156,6 +161,10 @@ class LinePerson:
     def __init__(self, elicitation: Elicitation, console: Console) -> None:
         self._elicitation = elicitation
         self._console = console
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(Text(printable(line)))
 
     def answer(self, query: Query, pool: Pool) -> Reply:
         """Print the query and read lines until one is an answer; the end of input stops."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 
 from palate.errors import PoolError
-from palate.pool import Pool, read_pools
+from palate.formats import read_pools
+
+if TYPE_CHECKING:
+    from palate.pool import Pool
 
 SHIPPED_POOLS = ("cook", "travel")
 

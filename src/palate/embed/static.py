@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palate.embed._texts import checked_texts
+from palate.embed._hub import model_folder
+from palate.embed._texts import checked_texts, encodable
+from palate.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,7 @@ class StaticEmbedder:
 
     Raises:
         FileNotFoundError: the folder lacks one of the two files.
+        ModelError: at the first call, the files hold something else.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -70,8 +73,7 @@ class StaticEmbedder:
         Raises:
             TypeError: a single string, or an element that is no string.
         """
-        # A lone surrogate (half of an emoji cut in two, say) has no UTF-8, which tokenizers need.
-        words = [text.encode("utf-8", "replace").decode() for text in checked_texts(texts)]
+        words = [encodable(text) for text in checked_texts(texts)]
         if not words:
             return np.zeros((0, self._model.dim), dtype=np.float32)
         with self._lock:  # encode() changes the tokenizer's truncation, unsafe while it is in use
@@ -91,6 +93,11 @@ class StaticEmbedder:
             digest.update((self.path / file).read_bytes())
         return digest.hexdigest()[:12]
 
+    @property
+    def identity(self) -> str:
+        """What tells its vectors from another model's: the name and the revision."""
+        return f"{self.name} {self.revision}"
+
     @functools.cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a model2vec.StaticModel, imported late
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -100,17 +107,51 @@ class StaticEmbedder:
 
         # StaticModel.from_pretrained() would import the Hugging Face client first, which takes as
         # long as all the rest, and would ask the network wherever a folder is not to its liking.
-        tensors = load_file(self.path / WEIGHTS)
-        table = tensors["embeddings"]
-        return StaticModel(
-            vectors=table if table.dtype == np.int8 else table.astype(np.float32),
-            tokenizer=Tokenizer.from_file(str(self.path / TOKENIZER)),
-            weights=tensors.get("weights"),
-            token_mapping=tensors.get("mapping"),
+        try:
+            tensors = load_file(self.path / WEIGHTS)
+            tokenizer = Tokenizer.from_file(str(self.path / TOKENIZER))
+            table = tensors.get("embeddings")
+            if table is not None:
+                return StaticModel(
+                    vectors=table if table.dtype == np.int8 else table.astype(np.float32),
+                    tokenizer=tokenizer,
+                    weights=tensors.get("weights"),
+                    token_mapping=tensors.get("mapping"),
+                )
+        except Exception as error:  # tokenizers raises nothing narrower
+            msg = f"the model in {self.path} is damaged: {' '.join(str(error).split())}"
+            raise ModelError(msg) from error
+        msg = (
+            f"{self.path} is no model2vec model: {WEIGHTS} has no table 'embeddings'; "
+            "if it is a sentence-transformers model, load it as one"
         )
+        raise ModelError(msg)
 
 
 @functools.cache
 def default_embedder() -> StaticEmbedder:
     """The embedder that palate ships: 64-d, offline, loaded once for the whole process."""
     return StaticEmbedder()
+
+
+def model2vec_embedder(path_or_name: str | os.PathLike[str]) -> StaticEmbedder:
+    """A model2vec model in a local folder, or on the Hugging Face hub.
+
+    A folder is read and the network left alone. A hub's model is downloaded at its first use and
+    read from the hub's cache from then on; ``HF_HUB_OFFLINE=1`` forbids the download.
+
+    Args:
+        path_or_name: a folder, or a name such as "minishlab/potion-base-8M".
+
+    Raises:
+        ParameterError: it is neither a folder nor of the form org/name.
+        ModelError: the folder holds no model2vec model, or the hub did not give it.
+    """
+
+    def missing(folder: Path) -> str | None:
+        return next((file for file in (WEIGHTS, TOKENIZER) if not (folder / file).is_file()), None)
+
+    embedder = StaticEmbedder(model_folder(path_or_name, (WEIGHTS, TOKENIZER), missing))
+    if not Path(path_or_name).is_dir():
+        embedder.name = str(path_or_name)  # the folder's name in the hub's cache is a revision
+    return embedder

@@ -29,6 +29,9 @@ FORMAT = 1
 """Version of the journal's format, and of the words in which the model is asked."""
 
 _GROWN = re.compile(r"grown-(\d{1,9})")
+_FIRST = b'{"generation": '
+"""How a journal of a generation begins."""
+
 _NOT_OF_THE_RESPONSES = {"model", "concurrency", "on_progress"}
 
 
@@ -197,8 +200,8 @@ class ChatGenerator:
                 raise LogError(msg) from error
         journal = Journal.open(path)
         try:
-            if not journal.header:  # it was killed before the first line was whole
-                journal.append(header)
+            if not journal.header and _FIRST.startswith(path.read_bytes()[: len(_FIRST)]):
+                journal.append(header)  # it was killed before the first line was whole
             else:
                 _check_header(path, journal.header, header)
         except LogError:
