@@ -104,10 +104,12 @@ class Journal:
             while left:  # a disk that fills up takes a part
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too: half a line must not stay
             with contextlib.suppress(OSError):
                 self._file.truncate(self._file.seek(start))
-            raise _cannot("write", self.path, error) from error
+            if isinstance(error, OSError):
+                raise _cannot("write", self.path, error) from error
+            raise
 
 
 def _line(record: dict[str, Any]) -> bytes:

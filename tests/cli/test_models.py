@@ -72,7 +72,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def generate(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = ("generate", PROMPT, "-o", path, "--model", "m", *arguments)
+    command = ("generate", PROMPT, "-o", str(path), "--model", "m", *arguments)
     return palate(*command, **environment)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from palate.chat import Completion
-from palate.errors import LogError
+from palate.errors import LogError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -60,8 +60,20 @@ def ask_all(
     Raises:
         LogError: an answer could not be kept; nothing is waited for then.
     """
-    answered = queue.SimpleQueue[tuple[Request, Outcome]]()
+    answered = _Answered()
     under_way: dict[str, threading.Thread] = {}
+
+    def settle() -> None:
+        """Take the oldest answer, which leaves the queue when that is done; raise an error."""
+        request, outcome = answered.first()
+        under_way.pop(request.slot, None)
+        try:
+            take(request, _completion(outcome))
+        except Exception:
+            answered.drop_first()
+            raise
+        answered.drop_first()
+
     try:
         while True:
             while len(under_way) < concurrency and (request := propose(under_way.keys())):
@@ -71,25 +83,52 @@ def ask_all(
                 thread.start()
             if not under_way:
                 return
-            request, outcome = answered.get()
-            del under_way[request.slot]
-            take(request, _completion(outcome))
+            answered.wait()
+            settle()
     except LogError:
         raise
     except BaseException:
         on_ending(len(under_way))
-        while any(thread.is_alive() for thread in under_way.values()) or not answered.empty():
-            with contextlib.suppress(queue.Empty):
-                request, outcome = answered.get(timeout=0.05)
-                under_way.pop(request.slot, None)
-                if isinstance(outcome, Completion):
-                    take(request, outcome)
+        while answered or any(thread.is_alive() for thread in under_way.values()):
+            if answered:
+                with contextlib.suppress(ModelError):  # the first error is the one to raise
+                    settle()
+            else:
+                answered.wait(0.05)
         raise
 
 
-def _ask(
-    model: ChatModel, request: Request, answered: queue.SimpleQueue[tuple[Request, Outcome]]
-) -> None:
+class _Answered:
+    """Answers in the order of their arrival, none of which Ctrl-C can make away with.
+
+    An answer that ``queue.get()`` has returned is lost if the interrupt comes before it is
+    assigned; here it stays until it is dropped, and may be taken twice instead.
+    """
+
+    def __init__(self) -> None:
+        self._answers: deque[tuple[Request, Outcome]] = deque()
+        self._arrived = threading.Event()
+
+    def __bool__(self) -> bool:
+        return bool(self._answers)
+
+    def put(self, request: Request, outcome: Outcome) -> None:
+        self._answers.append((request, outcome))
+        self._arrived.set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until there is one, or the time is up."""
+        while not self._answers and self._arrived.wait(timeout):
+            self._arrived.clear()
+
+    def first(self) -> tuple[Request, Outcome]:
+        return self._answers[0]
+
+    def drop_first(self) -> None:
+        self._answers.popleft()
+
+
+def _ask(model: ChatModel, request: Request, answered: _Answered) -> None:
     outcome: Outcome
     try:
         outcome = model.complete(
@@ -97,7 +136,7 @@ def _ask(
         )
     except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
         outcome = error
-    answered.put((request, outcome))
+    answered.put(request, outcome)
 
 
 def _completion(outcome: Outcome) -> Completion:
