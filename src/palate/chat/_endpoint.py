@@ -26,6 +26,8 @@ OPENAI = "https://api.openai.com/v1"
 LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is not waited for."""
 
+_TRIES_IN_SILENCE = 3
+
 _FIRST_WAIT, _LAST_WAIT = 0.5, 20.0
 _TO_CONNECT = 10.0
 _LONGEST_TIMEOUT = 86400.0
@@ -42,11 +44,12 @@ class TransientError(Exception):
     Args:
         reason: in a few words, for the one line that a user sees.
         wait: seconds that the server asks to wait, or None.
+        attempts: the most times that it is worth trying, where that is less than usual.
     """
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, wait: float | None = None, attempts: int | None = None) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.wait, self.attempts = wait, attempts
 
 
 class Endpoint:
@@ -111,12 +114,14 @@ class Endpoint:
             except TransientError as error:
                 reason = str(error)
                 wait = self._wait(attempt, error.wait)
-            if attempt < self._attempts:
-                if wait > LONGEST_WAIT:
-                    msg = f"{self.url}: {reason}; it asks to wait {wait:.0f} s, try again then"
-                    raise ModelError(msg)
-                self._pause(reason, wait)
-        times = "once" if self._attempts == 1 else f"{self._attempts} times"
+                left = min(self._attempts, error.attempts or self._attempts) - attempt
+            if left <= 0:
+                break
+            if wait > LONGEST_WAIT:
+                msg = f"{self.url}: {reason}; it asks to wait {wait:.0f} s, try again then"
+                raise ModelError(msg)
+            self._pause(reason, wait)
+        times = "once" if attempt == 1 else f"{attempt} times"
         raise ModelError(f"{self.url}: {reason} (tried {times})")
 
     def close(self) -> None:
@@ -175,7 +180,10 @@ class Endpoint:
                 msg = f"the connection broke off ({str(error) or type(error).__name__})"
             else:
                 raise
-            raise TransientError(msg) from error
+            # A server that is silent or away is seldom back soon, and each try may take minutes.
+            silent = isinstance(error, httpx.TimeoutException | httpx.ConnectError)
+            most = _TRIES_IN_SILENCE if silent else None
+            raise TransientError(msg, attempts=most) from error
         if response.status_code != httpx.codes.OK:
             raise self._refused(response, response.status_code, bytes(content), body)
         answer = _decoded(bytes(content), response.headers.get("content-type", ""))

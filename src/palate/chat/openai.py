@@ -36,7 +36,8 @@ class OpenAIModel:
         api_key: by default ``OPENAI_API_KEY``; local servers need none.
         timeout: seconds that one request may take. A server that trickles is cut off then; one
             that falls silent, at the latest after as long again.
-        attempts: how often a request is sent before it counts as failed.
+        attempts: how often a request is sent before it counts as failed; at most 3 times where the
+            server is silent or cannot be reached.
         options: further fields of the request, such as ``{"max_tokens": 500}``, sent as they are;
             a value of None leaves a field out, also one that palate would send
             (``{"temperature": None}`` for models that refuse it).

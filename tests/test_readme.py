@@ -1,0 +1,36 @@
+"""The README's Python runs as it stands, with a model server of our own behind its address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from palate.bench.fake_server import FakeServer
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_there_are_blocks() -> None:
+    assert len(BLOCKS) >= 3
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+def test_block_runs(block: str, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(body: dict[str, Any], number: int) -> str:
+        if "Which of the" in body["messages"][-1]["content"]:
+            return "1"
+        interests = "\n".join(f"- interest {number}-{i}" for i in range(10))
+        return interests if body["temperature"] == 0.8 else f"Cook dish number {number}."
+
+    server.reply = reply
+    monkeypatch.setattr("builtins.input", lambda _: "0")
+    block = block.replace("http://localhost:11434/v1", server.url)
+    given: dict[str, Any] = {"texts": ["Fish, fried.", "Rice and peas.", "A salad of beans."]}
+    exec(compile(block, "README.md", "exec"), given)  # noqa: S102
+    if "model" in given:
+        given["model"].close()
