@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from palate._typing import FloatArray, IndexArray
+    from palate._typing import BoolArray, FloatArray, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,9 @@ class PreferenceData:
         pick: (n,) the answer that a row belongs to, from 0, never falling; None: one row each.
 
     Raises:
-        ParameterError: shapes do not fit, a place is outside its table, a number is not finite, or
-            an item is preferred to itself.
+        ParameterError: shapes do not fit, a place is outside its table, a number is not finite, an
+            item is preferred to itself, two people share a name, or a pick has two people, prompts
+            or chosen items.
     """
 
     items: FloatArray
@@ -63,10 +64,21 @@ class PreferenceData:
             _check_places("pick", self.pick, n, n)
             if (np.diff(self.pick) < 0).any():
                 raise ParameterError("the rows of one pick stand together: pick must never fall")
+            self._check_picks()
+        if len(set(self.people)) < len(self.people):
+            raise ParameterError("people must have different names")
         same = np.flatnonzero(self.chosen == self.rejected)
         if len(same):
             msg = f"row {same[0]} prefers item {self.chosen[same[0]]} to itself"
             raise ParameterError(msg)
+
+    def _check_picks(self) -> None:
+        same = np.diff(self.pick) == 0 if self.pick is not None else np.zeros(0, dtype=bool)
+        for name, of in (("person", self.person), ("item", self.chosen), ("prompt", self.prompt)):
+            if of is not None and (np.diff(of)[same] != 0).any():
+                row = 1 + int(np.argmax(same & (np.diff(of) != 0)))
+                msg = f"row {row} has another {name} than the row before, of the same pick"
+                raise ParameterError(msg)
 
     @classmethod
     def from_arrays(
@@ -87,17 +99,17 @@ class PreferenceData:
         Raises:
             ParameterError: as the class.
         """
-        names = [str(name) for name in np.asarray(person).tolist()]
+        names = [str(name) for name in np.asarray(person).reshape(-1).tolist()]
         places = {name: i for i, name in enumerate(dict.fromkeys(names))}
         return cls(
-            np.asarray(items, dtype=np.float64),
+            _numbers("items", items),
             np.array([places[name] for name in names], dtype=np.intp),
-            np.asarray(chosen, dtype=np.intp),
-            np.asarray(rejected, dtype=np.intp),
+            _places("chosen", chosen),
+            _places("rejected", rejected),
             tuple(places),
-            None if prompts is None else np.asarray(prompts, dtype=np.float64),
-            None if prompt is None else np.asarray(prompt, dtype=np.intp),
-            None if pick is None else np.asarray(pick, dtype=np.intp),
+            None if prompts is None else _numbers("prompts", prompts),
+            None if prompt is None else _places("prompt", prompt),
+            None if pick is None else _places("pick", pick),
         )
 
     def __len__(self) -> int:
@@ -106,14 +118,26 @@ class PreferenceData:
     @property
     def answers(self) -> int:
         """How many answers the rows come from: a K-way pick counts once."""
-        return len(self) if self.pick is None else len(np.unique(self.pick))
+        return len(self.starts)
+
+    @property
+    def starts(self) -> IndexArray:
+        """(A,) the first row of each answer; an answer's rows stand together."""
+        if self.pick is None:
+            return np.arange(len(self))
+        return np.flatnonzero(np.diff(self.pick, prepend=-1))
 
     @property
     def per_person(self) -> IndexArray:
         """(U,) rows of each person."""
         return np.bincount(self.person, minlength=len(self.people))
 
-    def rows(self, which: IndexArray) -> PreferenceData:
+    @property
+    def answers_per_person(self) -> IndexArray:
+        """(U,) answers of each person; a K-way pick counts once."""
+        return np.bincount(self.person[self.starts], minlength=len(self.people))
+
+    def rows(self, which: IndexArray | BoolArray) -> PreferenceData:
         """Some of the rows (places, or a mask of n), over the same items, prompts and people."""
         picks = None if self.pick is None else self.pick[which]
         if picks is not None:
@@ -165,6 +189,22 @@ class PreferenceData:
         )
 
 
+def _numbers(name: str, values: ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be a table of numbers: {error}"
+        raise ParameterError(msg) from error
+
+
+def _places(name: str, values: ArrayLike) -> IndexArray:
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iu":  # a conversion would cut 0.7 down to 0
+        msg = f"{name} must be whole numbers, not {array.dtype}"
+        raise ParameterError(msg)
+    return array.astype(np.intp)
+
+
 def _check_table(name: str, table: FloatArray) -> None:
     if not isinstance(table, np.ndarray) or table.ndim != 2 or not table.shape[1]:
         msg = f"{name} must be a table of features, one row each, not of shape {np.shape(table)}"
@@ -177,7 +217,8 @@ def _check_table(name: str, table: FloatArray) -> None:
 
 def _check_places(name: str, places: IndexArray, n: int, below: int) -> None:
     if not isinstance(places, np.ndarray) or places.shape != (n,) or places.dtype.kind not in "iu":
-        msg = f"{name} must be {n} whole numbers, one a row, not of shape {np.shape(places)}"
+        shown = f"{getattr(places, 'dtype', type(places).__name__)} of shape {np.shape(places)}"
+        msg = f"{name} must be {n} whole numbers, one a row, not {shown}"
         raise ParameterError(msg)
     if n and (places.min() < 0 or places.max() >= below):
         msg = f"{name} must lie from 0 to {below - 1}; it has {places.min()} to {places.max()}"

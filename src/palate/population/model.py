@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from scipy.special import expit
 
-from palate.errors import ParameterError
+from palate.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from palate._typing import FloatArray, IndexArray
     from palate.population.data import PreferenceData
     from palate.population.projector import Projector
@@ -67,6 +69,13 @@ class PopulationModel(ABC):
                 f"({len(self.people)}, {self.k}), not {self.weights.shape}"
             )
             raise ParameterError(msg)
+        if not all(isinstance(name, str) for name in self.people):
+            raise ParameterError("people's names must be texts")
+        if len(set(self.people)) < len(self.people):
+            raise ParameterError("people must have different names")
+        w = self.weights
+        if not ((w >= 0.0).all() and np.allclose(w.sum(axis=1), 1.0, rtol=0.0, atol=1e-5)):
+            raise ParameterError("each person's weights must be at least 0 and sum to 1")
 
     @property
     @abstractmethod
@@ -124,6 +133,9 @@ class PopulationModel(ABC):
                 these names that the model was trained on.
         """
         w = self._weights_for(data) if weights is None else weights
+        if w.shape != (len(data.people), self.k):
+            msg = f"weights must have shape ({len(data.people)}, {self.k}), not {w.shape}"
+            raise ParameterError(msg)
         chosen, rejected, items, prompts = _pairs(data)
         if not self.linear_in_weights:
             result = np.zeros(len(data))
@@ -156,6 +168,28 @@ class PopulationModel(ABC):
         """(n,) probability that the chosen one is preferred, by the logistic model."""
         return np.asarray(expit(self.margins(data, weights)))
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Save the model; see :func:`palate.population.save.save_pretrained`."""
+        from palate.population.save import save_pretrained  # noqa: PLC0415 - it knows all models
+
+        save_pretrained(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load a model of this kind, or of any kind if called on :class:`PopulationModel`.
+
+        Raises:
+            ModelError: see :func:`palate.population.save.from_pretrained`; or the model is of
+                another kind.
+        """
+        from palate.population.save import from_pretrained  # noqa: PLC0415 - it knows all models
+
+        model = from_pretrained(folder)
+        if not isinstance(model, cls):
+            msg = f"{folder} holds a model of kind {model.kind}; load it as a PopulationModel"
+            raise ModelError(msg)
+        return model
+
     def _weights_for(self, data: PreferenceData) -> FloatArray:
         if data.people == self.people:
             return self.weights
@@ -187,6 +221,17 @@ class PalA(PopulationModel):
     prototypes: FloatArray
     ideal: IdealPoint = "f(Pw)"
     power: Literal[1, 2] = 2
+
+    def __post_init__(self) -> None:
+        if self.ideal not in get_args(IdealPoint) or self.power not in {1, 2}:
+            places = ", ".join(get_args(IdealPoint))
+            msg = f"ideal is one of {places}, power 1 or 2, not {self.ideal!r}, {self.power!r}"
+            raise ParameterError(msg)
+        d = self.f.d_out if self.ideal == "Pw" else self.f.d_in
+        if self.prototypes.ndim != 2 or self.prototypes.shape[1] != d or not len(self.prototypes):
+            msg = f"prototypes must have shape (K, {d}), not {self.prototypes.shape}"
+            raise ParameterError(msg)
+        super().__post_init__()
 
     @property
     def k(self) -> int:
@@ -250,6 +295,16 @@ class PalB(PopulationModel):
     scale: float = 1.0
     norm: Literal["each", "mix"] = "each"
 
+    def __post_init__(self) -> None:
+        if self.norm not in {"each", "mix"} or not 0.0 < self.scale < np.inf:
+            msg = f"norm is 'each' or 'mix' and scale above 0, not {self.norm!r}, {self.scale!r}"
+            raise ParameterError(msg)
+        shapes = {(g.d_in, g.d_out) for g in self.g}
+        if len(shapes) != 1 or any(d_out != self.f.d_out for _, d_out in shapes):
+            msg = f"PAL-B needs one or more maps g of one shape into d = {self.f.d_out}"
+            raise ParameterError(msg)
+        super().__post_init__()
+
     @property
     def k(self) -> int:
         """How many prototypes there are."""
@@ -303,6 +358,12 @@ class LoRe(PopulationModel):
 
     basis: FloatArray
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.basis.ndim != 2 or not self.basis.shape[1] or not 0.0 < self.scale < np.inf:
+            msg = f"LoRe needs a (D, K) basis and scale > 0, not {self.basis.shape}, {self.scale!r}"
+            raise ParameterError(msg)
+        super().__post_init__()
 
     @property
     def k(self) -> int:

@@ -38,6 +38,16 @@ class Projector:
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) != len(self.biases):
             raise ParameterError("a projector has at least one layer, and a bias or None for each")
+        if self.activation not in {"relu", "gelu"}:
+            msg = f"the activation is 'relu' or 'gelu', not {self.activation!r}"
+            raise ParameterError(msg)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+                msg = (
+                    f"a layer is a (d_out, d_in) matrix with (d_out,) biases, not "
+                    f"{weight.shape} with {None if bias is None else bias.shape}"
+                )
+                raise ParameterError(msg)
         for before, after in zip(self.weights, self.weights[1:], strict=False):
             if before.shape[0] != after.shape[1]:
                 msg = f"layers of shapes {before.shape} and {after.shape} do not follow each other"
