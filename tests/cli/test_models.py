@@ -193,6 +193,7 @@ def test_a_wrong_key_is_said_once_and_not_shown(server: FakeServer, tmp_path: Pa
         (("align", PROMPT, "--model", "m", "--pool", "cook"), "--prompt"),
         (("align", "--pool", "cook", "--persona", "p"), "--model"),
         (("align", "--pool", "cook", "--persona", "p", "--simulate"), "not both"),
+        (("align", "--pool", "cook", "--simulate", "--grow", "2", "--model", "m"), "--budget"),
         (("align", "--resume", "last", "--persona", "p"), "cannot resume"),
         (("align", "--pool", "cook", "--model", "m", "--persona", "@none.txt"), "none.txt"),
         (("align", "--pool", "cook", "--embedder", "word2vec"), "model2vec:"),

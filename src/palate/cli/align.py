@@ -94,8 +94,11 @@ def align(
     from palate.cli.prepare import embedded_pool, generated_pool, growth_of
     from palate.cli.session import Settings, interview, person_for, simulated_person
     from palate.elicitation import Elicitation
+    from palate.errors import ParameterError
 
     _check_together(ask, pool, resume, simulate=simulate, persona=persona)
+    if grow is not None and budget is None and (simulate or persona is not None):
+        raise ParameterError("--grow without a person to end it needs a limit: give --budget")
     console = Console(stderr=as_json, highlight=False)
     errors = Console(stderr=True, highlight=False)
     file: LogFile | None = None

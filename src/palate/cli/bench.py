@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,11 +12,19 @@ from palate.cli.options import show_help_alone
 
 bench = typer.Typer(help="Measurements that anyone can run again.", rich_markup_mode=None)
 
+population = typer.Typer(help="Many people: fits, and people located.", rich_markup_mode=None)
+bench.add_typer(population, name="population")
+
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @bench.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
+    show_help_alone(context)
+
+
+@population.callback(invoke_without_command=True)
+def _population(context: typer.Context) -> None:
     show_help_alone(context)
 
 
@@ -102,3 +111,142 @@ def generate(
     header = ("generated", "requests", "most at once", "ideal s", "s", "ratio")
     timed = generation_times(size, concurrency=concurrency, delay=delay)
     typer.echo(markdown_table(header, generation_rows(timed)))
+
+
+@population.command("locate")
+def locate_people(
+    people: Annotated[int, typer.Option(help="Simulated people.", min=20)] = 10_000,
+    answers: Annotated[int, typer.Option(help="Answers of each.", min=1)] = 20,
+    k: Annotated[int, typer.Option("--k", help="Prototypes.", min=1)] = 5,
+    reference: Annotated[
+        int, typer.Option(help="People to locate one by one, by cvxpy and by AdamW.", min=1)
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Fixes people and answers.", min=0)] = 0,
+) -> None:
+    """Time locating people from their answers against cvxpy and against Adam."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+    from palate.bench import localise
+    from palate.bench.report import markdown_table
+
+    answered = localise.Answered.simulated(people, answers, k, seed)
+    ours, located = localise.exactly(answered)
+    few = answered.first(reference)
+    rows = [
+        ours,
+        localise.by_cvxpy(few),
+        localise.by_authors_adam(few, seed),
+        localise.by_batched_adam(answered),
+    ]
+    typer.echo(markdown_table(localise.LOCATE_HEADER, localise.locate_rows(answered, rows)) + "\n")
+    typer.echo(
+        f"{people:,} simulated people, {answers} answers each, K = {k}; "
+        f"largest Frank-Wolfe gap {located.gap.max():.1e}, Newton steps at most "
+        f"{located.steps.max()}. Those timed on fewer are scaled."
+    )
+
+
+@population.command()
+def prior(
+    seeds: Annotated[int, typer.Option(help="Simulated populations of each kind.", min=1)] = 3,
+) -> None:
+    """Accuracy (and log loss) on unseen people by the weight of the prior they are located with."""
+    from palate.bench import localise
+    from palate.bench.report import markdown_table
+
+    answers = (f"{count} answers" for count in localise.PRIOR_COUNTS)
+    header = ("unseen people", "prior weight", *answers)
+    typer.echo(markdown_table(header, localise.prior_rows(seeds)))
+
+
+@population.command()
+def simulate(
+    seeds: Annotated[int, typer.Option(help="Simulated populations of each kind.", min=1)] = 5,
+    people: Annotated[int, typer.Option(help="Seen people, N.", min=1)] = 100,
+    answers: Annotated[int, typer.Option(help="Answers of each, n.", min=1)] = 100,
+    k: Annotated[int, typer.Option("--k", help="True prototypes, K*.", min=1)] = 3,
+    most: Annotated[int, typer.Option(help="Most prototypes to fit.", min=1)] = 5,
+    d: Annotated[int, typer.Option("--d", help="Dimensions.", min=1)] = 16,
+    noise: Annotated[float, typer.Option(help="Temperature of the answers.", min=0.0)] = 0.0,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture of one population at d = 2.")
+    ] = None,
+) -> None:
+    """Accuracy of PAL-A on simulated people, seen and unseen, by the number of prototypes."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+    from palate.bench import population as simulated
+    from palate.bench.population_plot import plot_ideal_points
+    from palate.bench.report import markdown_table
+
+    settings = {"people": people, "answers": answers, "k": k, "noise": noise}
+    for mixture in ("softmax", "partition"):
+        varied = {**settings, "d": d, "mixture": mixture}
+        rows = simulated.simulation(range(1, most + 1), seeds, varied)
+        header = (f"K ({mixture})", *simulated.simulation_header()[1:])
+        typer.echo(markdown_table(header, simulated.simulation_rows(rows)) + "\n")
+        found = simulated.findings(rows, k)
+        typer.echo(markdown_table((f"{mixture}, points", "measured"), found) + "\n")
+    typer.echo(
+        f"Held-out accuracy (%) on {seeds} simulated populations: N = {people}, n = {answers}, "
+        f"K* = {k}, d = {d}, noise {noise:g}; mean ± standard deviation."
+    )
+    if plot is not None:
+        plot_ideal_points(plot, range(1, k + 1), settings, 0)
+        typer.echo(f"{plot} shows one population at d = 2.")
+
+
+@population.command("sweep")
+def sweep_simulation(
+    over: Annotated[
+        Literal["answers", "people", "d", "k"],
+        typer.Option(help="What varies: answers or people, dimensions, or the true K."),
+    ] = "answers",
+    value: Annotated[list[int] | None, typer.Option(help="Its values.", min=1)] = None,
+    fit: Annotated[list[int] | None, typer.Option(help="Prototypes to fit.", min=1)] = None,
+    seeds: Annotated[int, typer.Option(help="Simulated populations of each.", min=1)] = 3,
+    people: Annotated[int, typer.Option(help="Seen people, N.", min=1)] = 250,
+    answers: Annotated[int, typer.Option(help="Answers of each, n.", min=1)] = 50,
+    k: Annotated[int, typer.Option("--k", help="True prototypes, K*.", min=1)] = 5,
+    d: Annotated[int, typer.Option("--d", help="Dimensions.", min=1)] = 16,
+) -> None:
+    """Accuracy of PAL-A on seen simulated people as one setting varies."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+    from palate.bench import population as simulated
+    from palate.bench.report import markdown_table
+
+    values = value or simulated.SWEEPS[over]
+    ks = fit or (1, 2, 3, 4, 5, 6)
+    settings = {"people": people, "answers": answers, "k": k, "d": d}
+    header = (over, *(f"K = {fitted}" for fitted in ks), "slowest fit, CPU s")
+    typer.echo(markdown_table(header, simulated.sweep(over, values, ks, seeds, settings)) + "\n")
+    rest = ", ".join(f"{name} {size}" for name, size in settings.items() if name != over)
+    typer.echo(
+        f"Held-out accuracy (%) of seen people on {seeds} simulated populations a row: {rest}"
+        + (f", but {simulated.PEOPLE_A_PROTOTYPE} people a prototype." if over == "k" else ".")
+    )
+
+
+@population.command("speed")
+def population_speed(
+    k: Annotated[int, typer.Option("--k", help="Prototypes.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of the slow loop to time.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Fixes everything random.", min=0)] = 0,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Run all 1000 epochs of the slow loop (minutes).")
+    ] = False,
+) -> None:
+    """Time a fit of PAL-A against minibatches written as the authors' code is."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+    from palate.bench import population as simulated
+    from palate.bench.report import markdown_table
+
+    header = ("PAL-A, d = 16, N = n = 100", "run", "CPU s", "CPU s of 1000", "ratio", "accuracy %")
+    typer.echo(markdown_table(header, simulated.speed_rows(k, epochs, seed, full=full)))

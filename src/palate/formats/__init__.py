@@ -8,14 +8,22 @@ from palate.formats.comparisons import (
     trl_rows,
     write_comparisons,
 )
+from palate.formats.people import read_people
+from palate.formats.pick_a_pic import read_pick_a_pic
 from palate.formats.pools import read_pools, write_pools
+from palate.formats.prism import read_prism
+from palate.formats.reddit_tldr import read_reddit_tldr
 
 __all__ = [
     "comparisons_of",
     "pools_of",
     "read_alpaca_eval",
     "read_comparisons",
+    "read_people",
+    "read_pick_a_pic",
     "read_pools",
+    "read_prism",
+    "read_reddit_tldr",
     "trl_rows",
     "write_comparisons",
     "write_pools",

@@ -14,22 +14,25 @@ from typing import IO, TYPE_CHECKING, Any
 from palate.errors import MissingExtraError, PalateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 
-def read_rows(path: Path, error: type[PalateError]) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(
+    path: Path, error: type[PalateError], *, without: Collection[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each row of a file, after its place as messages name it: "pools.jsonl, line 3".
 
     A name that ends in ``.parquet`` is parquet, any other JSONL; ``.gz`` is decompressed. Parquet
-    has a null where a key is absent, so nulls are left out of its rows.
+    has a null where a key is absent, so nulls are left out of its rows; columns in ``without`` are
+    not read from it, since they may be most of the file.
 
     Raises:
         error: the file cannot be read, or a line is not a JSON object.
         MissingExtraError: the file is parquet and pyarrow is not installed.
     """
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path, error)
+        yield from _parquet_rows(path, error, without)
     else:
         yield from _json_rows(path, error)
 
@@ -63,12 +66,16 @@ def _json_object(line: str, place: str, error: type[PalateError]) -> dict[str, A
     return parsed
 
 
-def _parquet_rows(path: Path, error: type[PalateError]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parquet_rows(
+    path: Path, error: type[PalateError], without: Collection[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     parquet, pyarrow = _parquet()
     number = 0
     try:
         with path.open("rb") as file:
-            for batch in parquet.ParquetFile(file).iter_batches(batch_size=1024):
+            opened = parquet.ParquetFile(file)
+            names = [name for name in opened.schema_arrow.names if name not in without]
+            for batch in opened.iter_batches(batch_size=1024, columns=names):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}, row {number}", _without_nulls(row)
