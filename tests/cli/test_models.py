@@ -165,7 +165,6 @@ def test_a_refused_option_is_named_and_can_be_left_out(server: FakeServer, tmp_p
     server.known = frozenset({"model", "messages"})
     path = tmp_path / "pool.jsonl"
     assert "it refuses the option temperature: leave it out" in refusal(generate(path))
-    path.with_name("pool.jsonl.part").unlink()
     server.reply = lambda body, number: (
         "- one\n- two\n- three" if "interests" in str(body) else reply(body, number)
     )
@@ -179,6 +178,14 @@ def test_a_wrong_key_is_said_once_and_not_shown(server: FakeServer, tmp_path: Pa
     assert "check OPENAI_API_KEY" in refusal(done)
     assert "secret" not in done.stderr
     assert len(server.requests) <= 8
+    assert list(tmp_path.iterdir()) == []  # nothing was answered, nothing is left to go on with
+
+
+def test_waits_are_said_and_not_for_each_request(server: FakeServer, tmp_path: Path) -> None:
+    server.faults.extend(["500"] * 8)
+    done = generate(tmp_path / "pool.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("500 Internal Server Error") == 1
 
 
 @pytest.mark.parametrize(

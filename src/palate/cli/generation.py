@@ -68,6 +68,8 @@ def generate_file(
         except BaseException:
             if bar.standing.requests:
                 bar.note(f"{_responses(bar.standing.had)} kept in {journal}; {again}")
+            elif not resume:
+                journal.unlink(missing_ok=True)  # it holds nothing
             raise
     write_pools(path, [pool])
     journal.unlink()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,8 @@ import typer
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from palate.chat import OpenAIModel
@@ -45,6 +49,7 @@ EmbedderName = Annotated[
     ),
 ]
 TIMEOUT = 120.0
+_QUIET = 5.0  # seconds before the same reason is worth another line
 
 
 def chat_model(
@@ -69,8 +74,21 @@ def chat_model(
         base_url=base_url,
         timeout=timeout,
         options=parsed_options(options or []),
-        on_wait=lambda line: console.print(line, style="dim", markup=False, highlight=False),
+        on_wait=_reporter(console),
     )
+
+
+def _reporter(console: Console) -> Callable[[str], None]:
+    """Prints lines, but not the same reason again and again from requests side by side."""
+    said: dict[str, float] = {}
+
+    def report(line: str) -> None:
+        reason, now = line.partition(", trying again")[0], time.monotonic()
+        if now - said.get(reason, -math.inf) > _QUIET:
+            said[reason] = now
+            console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    return report
 
 
 def parsed_options(options: list[str]) -> dict[str, Any]:
