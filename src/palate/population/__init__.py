@@ -17,9 +17,12 @@ from palate.population.evaluate import (
 )
 from palate.population.favourites import base_rate
 from palate.population.filters import pick_a_filter
+from palate.population.fit import Fit, Step
 from palate.population.known import known_features
 from palate.population.length import people_by_length
+from palate.population.linear import fit_pal_a
 from palate.population.localise import Located, choose_prior_weight, covariance, locate
+from palate.population.lore import fit_bradley_terry, fit_lore
 from palate.population.misfit import misfit
 from palate.population.model import LoRe, PalA, PalB, PopulationModel, Scores
 from palate.population.projector import Projector
@@ -27,11 +30,13 @@ from palate.population.recovery import Recovery, measure_recovery, reward_correl
 from palate.population.reward import PersonReward, person_reward
 from palate.population.save import from_pretrained, read_notes, save_pretrained
 from palate.population.select import Selection, select_k
+from palate.population.simulate import SimulatedPopulation, simulate_population
 from palate.population.splits import Split, split
 
 __all__ = [
     "Calibration",
     "Evaluation",
+    "Fit",
     "LearningCurve",
     "LoRe",
     "Located",
@@ -44,11 +49,16 @@ __all__ = [
     "Recovery",
     "Scores",
     "Selection",
+    "SimulatedPopulation",
     "Split",
+    "Step",
     "base_rate",
     "choose_prior_weight",
     "covariance",
     "evaluate",
+    "fit_bradley_terry",
+    "fit_lore",
+    "fit_pal_a",
     "fit_temperature",
     "from_comparisons",
     "from_pretrained",
@@ -64,5 +74,6 @@ __all__ = [
     "reward_correlation",
     "save_pretrained",
     "select_k",
+    "simulate_population",
     "split",
 ]
