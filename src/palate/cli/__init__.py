@@ -16,6 +16,7 @@ from palate.cli.embed import embed
 from palate.cli.export import export
 from palate.cli.generate import generate
 from palate.cli.options import show_help_alone
+from palate.cli.population import population
 from palate.errors import PalateError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(align)
 app.command()(generate)
 app.command()(embed)
 app.command()(export)
+app.add_typer(population, name="population")
 app.add_typer(bench, name="bench")
 
 

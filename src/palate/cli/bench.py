@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from palate.cli.models import EmbedderName
 from palate.cli.options import show_help_alone
 
 bench = typer.Typer(help="Measurements that anyone can run again.", rich_markup_mode=None)
@@ -250,3 +251,65 @@ def population_speed(
 
     header = ("PAL-A, d = 16, N = n = 100", "run", "CPU s", "CPU s of 1000", "ratio", "accuracy %")
     typer.echo(markdown_table(header, simulated.speed_rows(k, epochs, seed, full=full)))
+
+
+@population.command()
+def filters(
+    seeds: Annotated[int, typer.Option(help="Sets of simulated images and people.", min=1)] = 5,
+) -> None:
+    """Measure one and two prototypes on Pick-a-Filter of simulated images (PAL, Figure 4)."""
+    from palate.bench.filters import filter_rows
+    from palate.bench.report import markdown_table
+
+    header = ("beta", "K = 1", "K = 2")
+    typer.echo(markdown_table(header, filter_rows(range(seeds))) + "\n")
+    typer.echo(
+        f"Held-out accuracy (%) of PAL-A on {seeds} sets of simulated images and people; "
+        "mean ± standard deviation."
+    )
+
+
+@population.command()
+def personas(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of Anthropic's persona files, interest-in-art.jsonl to "
+            "interest-in-sports.jsonl."
+        ),
+    ],
+    model: Annotated[
+        Literal["pal-b", "pal-a"], typer.Option(help="PAL-B, or PAL-A of statement and answer.")
+    ] = "pal-b",
+    embedder: EmbedderName = None,
+    k: Annotated[int, typer.Option("--k", help="Personas, K*.", min=1, max=6)] = 4,
+    fit: Annotated[list[int] | None, typer.Option(help="Prototypes to fit.", min=1)] = None,
+    people: Annotated[int, typer.Option(help="Seen people a persona.", min=1)] = 25,
+    answers: Annotated[int, typer.Option(help="Answers of each.", min=1)] = 200,
+    d: Annotated[int, typer.Option("--d", help="Dimensions of PAL-B's image.", min=1)] = 16,
+    seeds: Annotated[int, typer.Option(help="Sets of people.", min=1)] = 3,
+) -> None:
+    """Accuracy on people with one of several personas, by the number of prototypes."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+    from palate.bench import personas as experiment
+    from palate.bench.report import markdown_table
+    from palate.cli.prepare import STATIC, named_embedder
+
+    statements = experiment.read_statements(data, k)
+    questions = experiment.Questions(
+        statements, model, named_embedder(embedder or STATIC, None, None)
+    )
+    rows = experiment.experiment(
+        questions, model, fit or (1, 2, 3, 4, 5), people=people, answers=answers, d=d, seeds=seeds
+    )
+    typer.echo(markdown_table(experiment.persona_header(), experiment.persona_rows(rows)) + "\n")
+    found = experiment.persona_findings(rows, k)
+    typer.echo(markdown_table(("points", "measured"), found) + "\n")
+    typer.echo(
+        f"Accuracy (%) on held-out statements, {model}, embedder {embedder or STATIC}: "
+        f"{len(statements.texts):,} statements of {k} personas; a persona has {people} simulated "
+        f"people seen, who answer {answers} questions each, and {people} unseen; {seeds} such sets "
+        "of people, mean ± standard deviation."
+    )
