@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+
+from palate.chat import OpenAIModel
+from palate.data import shipped_texts
 
 if TYPE_CHECKING:
     from palate.bench.fake_server import FakeServer
@@ -20,7 +25,9 @@ def test_there_are_blocks() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
-def test_block_runs(block: str, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_runs(
+    block: str, server: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def reply(body: dict[str, Any], number: int) -> str:
         if "Which of the" in body["messages"][-1]["content"]:
             return "1"
@@ -29,8 +36,23 @@ def test_block_runs(block: str, server: FakeServer, monkeypatch: pytest.MonkeyPa
 
     server.reply = reply
     monkeypatch.setattr("builtins.input", lambda _: "0")
+    monkeypatch.chdir(tmp_path)
+    _write_preferences(tmp_path / "preferences.jsonl")
     block = block.replace("http://localhost:11434/v1", server.url)
     given: dict[str, Any] = {"texts": ["Fish, fried.", "Rice and peas.", "A salad of beans."]}
     exec(compile(block, "README.md", "exec"), given)  # noqa: S102
-    if "model" in given:
-        given["model"].close()
+    if isinstance(model := given.get("model"), OpenAIModel):
+        model.close()
+
+
+def _write_preferences(path: Path) -> None:
+    """Simulated people, each of whom likes long texts or short ones."""
+    rng = np.random.default_rng(0)
+    texts = [r.text or "" for r in shipped_texts("cook").responses]
+    with path.open("w", encoding="utf-8") as file:
+        for person in range(12):
+            for _ in range(15):
+                short, long = sorted(rng.choice(texts, size=2, replace=False).tolist(), key=len)
+                chosen, rejected = (short, long) if person % 2 else (long, short)
+                row = {"prompt": "Dinner?", "chosen": chosen, "rejected": rejected}
+                file.write(json.dumps(row | {"user_id": f"person {person}"}) + "\n")
