@@ -266,9 +266,13 @@ class PalA(PopulationModel):
     ) -> FloatArray:
         """``-||f(x) - u||^p``; see :meth:`PopulationModel.rewards`."""
         _refuse_prompts(prompts, "PAL-A")
-        images = self.f(items)
-        rest = self.ideal_points(np.atleast_2d(weights))[:, None, :] - images
-        squares = np.einsum("umd,umd->um", rest, rest)
+        images, points = self.f(items), self.ideal_points(np.atleast_2d(weights))
+        # A matrix product, about the images' centre so that the squares keep their digits.
+        centre = images.mean(axis=0) if len(images) else 0.0
+        images, points = images - centre, points - centre
+        lengths = [np.einsum("nd,nd->n", rows, rows) for rows in (points, images)]
+        squares = lengths[0][:, None] + lengths[1] - 2.0 * points @ images.T
+        squares = np.maximum(squares, 0.0)
         rewards = -squares if self.power == 2 else -np.sqrt(squares + _TINY)
         return rewards if np.ndim(weights) == 2 else rewards[0]
 
