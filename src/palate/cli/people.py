@@ -15,7 +15,7 @@ from palate.cli.prepare import STATIC, named_embedder
 from palate.cli.session import load_pool
 from palate.errors import LogError, ParameterError
 from palate.formats import comparisons_of, read_people
-from palate.population import from_comparisons, from_pretrained, read_notes
+from palate.population import from_comparisons, from_pretrained, read_notes, split
 from palate.population.comparisons import Prompts
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from palate.population.fit import Fit, Step
 
 KINDS = ("pal-a", "pal-b", "lore", "bt")
+
+STOPPING_SHARE = 0.1
+"""Of each person's answers, by which the training of networks is stopped."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,10 @@ def fit_kind(
     if kind == "pal-b":
         from palate.population.networks import fit_pal_b
 
-        return fit_pal_b(data, k, seed=seed, on_step=on_step)
+        # Networks learn noise by heart: some of the answers say when to stop.
+        parts = split(data, unseen=0, test=STOPPING_SHARE, seed=seed + 1)
+        stopping = parts.seen_test if len(parts.seen_test) else None
+        return fit_pal_b(parts.train, k, validation=stopping, seed=seed, on_step=on_step)
     from palate.population.lore import fit_bradley_terry, fit_lore
 
     if kind == "bt":
