@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palate._random import generator
+from palate.bench._torch import one_thread_torch
 from palate.errors import MissingExtraError
 from palate.population.evaluate import learning_curve
 from palate.population.linear import fit_pal_a
@@ -130,7 +131,7 @@ def by_authors_adam(answered: Answered, seed: int) -> LocateRow:
     Raises:
         MissingExtraError: torch is not installed.
     """
-    torch = _torch()
+    torch = one_thread_torch()
     rng = generator(seed, "bench locate, Adam")
 
     def solve(gains: FloatArray) -> FloatArray:
@@ -159,7 +160,7 @@ def by_batched_adam(answered: Answered) -> LocateRow:
     Raises:
         MissingExtraError: torch is not installed.
     """
-    torch = _torch()
+    torch = one_thread_torch()
 
     def solve() -> FloatArray:
         people, _, k = answered.gains.shape
@@ -259,13 +260,3 @@ def _timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
 def _weights(torch: Any, logits: Any) -> FloatArray:  # noqa: ANN401
     """Softmax in double precision: single would show in the excess loss."""
     return np.asarray(torch.softmax(logits.detach().double(), dim=-1).numpy())
-
-
-def _torch() -> Any:  # noqa: ANN401
-    """Torch on one thread, imported only here."""
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError as error:
-        raise MissingExtraError("torch is not installed: pip install torch") from error
-    torch.set_num_threads(1)
-    return torch

@@ -12,7 +12,6 @@ where its 1000 epochs end.
 
 from __future__ import annotations
 
-import importlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from palate._random import generator
-from palate.errors import MissingExtraError
+from palate.bench._torch import one_thread_torch
 from palate.population.model import PalA
 from palate.population.projector import Projector
 
@@ -69,7 +68,7 @@ def train_by_minibatches(
     Raises:
         MissingExtraError: torch is not installed.
     """
-    torch = _torch()
+    torch = one_thread_torch()
     rng = generator(seed, "bench population reference")
     d = data.items.shape[1]
 
@@ -161,13 +160,3 @@ def _sides(torch: Any, data: PreferenceData) -> tuple[Any, Any, Any]:  # noqa: A
 
 def _array(tensor: Any) -> FloatArray:  # noqa: ANN401
     return np.asarray(tensor.detach().double().numpy())
-
-
-def _torch() -> Any:  # noqa: ANN401
-    """Torch on one thread, imported only here."""
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError as error:
-        raise MissingExtraError("torch is not installed: pip install torch") from error
-    torch.set_num_threads(1)
-    return torch

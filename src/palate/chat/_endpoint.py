@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from palate.errors import ModelError, ParameterError
@@ -216,6 +216,27 @@ class Endpoint:
             if refused:
                 reason += f"; it refuses the option {', '.join(sorted(refused))}: leave it out"
         return ModelError(f"{self.url}: {reason}")
+
+
+class OnServer:
+    """What asks a server and lets go of it at the end; works in a ``with`` block.
+
+    Args:
+        endpoint: the server.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def close(self) -> None:
+        """End what is under way, waits included, and let go of the connections."""
+        self._endpoint.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _checked_url(url: str) -> str:

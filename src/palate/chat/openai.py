@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from palate.chat._endpoint import Endpoint, TransientError
+from palate.chat._endpoint import Endpoint, OnServer, TransientError
 from palate.chat.model import Completion, Usage
 from palate.errors import ParameterError
 
@@ -23,7 +23,7 @@ _THOUGHTS = re.compile(
 _CHARACTERS_A_TOKEN = 4
 
 
-class OpenAIModel:
+class OpenAIModel(OnServer):
     """A chat model by its name on a server that speaks OpenAI's protocol.
 
     One request is sent for each answer; what fails for the moment (429, 5xx, a connection lost, a
@@ -68,8 +68,8 @@ class OpenAIModel:
         except (TypeError, ValueError) as error:
             msg = f"the options go into the request as JSON, and {self.options!r} cannot: {error}"
             raise ParameterError(msg) from error
-        self._endpoint = Endpoint(
-            base_url, api_key, timeout=timeout, attempts=attempts, on_wait=on_wait
+        super().__init__(
+            Endpoint(base_url, api_key, timeout=timeout, attempts=attempts, on_wait=on_wait)
         )
 
     @property
@@ -112,16 +112,6 @@ class OpenAIModel:
             str(answer.get("model") or self.model),
             truncated=choices[0].get("finish_reason") == "length",
         )
-
-    def close(self) -> None:
-        """End what is under way, waits included, and let go of the connections."""
-        self._endpoint.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, base_url={self._endpoint.url!r})"

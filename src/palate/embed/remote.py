@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from palate._parallel import in_parallel
-from palate.chat._endpoint import Endpoint, TransientError
+from palate.chat._endpoint import Endpoint, OnServer, TransientError
 from palate.embed._texts import checked_rows, checked_texts
 from palate.errors import ModelError, ParameterError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from palate._typing import Features, FloatArray
 
 
-class RemoteEmbedder:
+class RemoteEmbedder(OnServer):
     """Embeds texts with a model by its name on a server that speaks OpenAI's protocol.
 
     Called with n texts, it returns their (n, d) float64 vectors as the server gives them, by the
@@ -73,8 +73,8 @@ class RemoteEmbedder:
         self._dimensions, self._batch, self._concurrency = dimensions, batch, concurrency
         fields = {"model": model, "dimensions": dimensions} | dict(options or {})
         self._fields = {name: value for name, value in fields.items() if value is not None}
-        self._endpoint = Endpoint(
-            base_url, api_key, timeout=timeout, attempts=attempts, on_wait=on_wait
+        super().__init__(
+            Endpoint(base_url, api_key, timeout=timeout, attempts=attempts, on_wait=on_wait)
         )
 
     @property
@@ -116,16 +116,6 @@ class RemoteEmbedder:
             )
             raise ModelError(msg)
         return rows
-
-    def close(self) -> None:
-        """End what is under way, waits included, and let go of the connections."""
-        self._endpoint.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, base_url={self._endpoint.url!r})"

@@ -27,7 +27,7 @@ from palate._random import generator
 from palate.errors import MissingExtraError, ModelError, ParameterError
 from palate.population.model import IdealPoint, PalA, PalB
 from palate.population.projector import Activation
-from palate.population.save import from_pretrained, save_pretrained
+from palate.population.save import from_pretrained, read_config, save_pretrained
 
 try:
     import torch
@@ -583,25 +583,9 @@ def _fingerprint(settings: object, frozen: bytes, corpora: list[Corpus]) -> str:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"no large model in {folder}: {_CONFIG}: {error.strerror or error}"
-        raise ModelError(msg) from error
-    except (ValueError, RecursionError) as error:
-        msg = f"the model in {folder} is damaged: {_CONFIG} is not JSON ({error})"
-        raise ModelError(msg) from error
-    version = config.get("format") if isinstance(config, dict) else None
-    if not isinstance(version, int) or not isinstance(config.get("max_length"), int):
-        msg = f"{path} does not describe a large model saved by palate"
-        raise ModelError(msg)
-    if version > FORMAT:
-        msg = (
-            f"the model in {folder} has format {version}, and this palate ({__version__}) reads "
-            f"{FORMAT}: install palate {config.get('palate')} or newer"
-        )
-        raise ModelError(msg)
+    config = read_config(
+        folder, _CONFIG, "large model", FORMAT, lambda c: isinstance(c.get("max_length"), int)
+    )
     kind = getattr(transformers, str(config.get("backbone")), None)
     if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)):
         msg = (

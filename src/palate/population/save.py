@@ -24,7 +24,7 @@ from palate.population.model import LoRe, PalA, PalB, PopulationModel
 from palate.population.projector import Projector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from palate._typing import FloatArray
 
@@ -134,29 +134,54 @@ def read_notes(folder: str | Path) -> dict[str, Any]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"no model of a population in {folder}: {CONFIG}: {error.strerror or error}"
-        raise ModelError(msg) from error
-    except (ValueError, RecursionError) as error:
-        msg = f"the model in {folder} is damaged: {CONFIG} is not JSON ({error})"
-        raise ModelError(msg) from error
-    version = config.get("format") if isinstance(config, dict) else None
-    if not isinstance(version, int) or not _TENSORS.fullmatch(str(config.get("tensors"))):
-        msg = f"{folder / CONFIG} does not describe a model of a population saved by palate"
-        raise ModelError(msg)
-    if version > FORMAT:
-        msg = (
-            f"the model in {folder} has format {version}, and this palate ({__version__}) reads "
-            f"{FORMAT}: install palate {config.get('palate')} or newer"
-        )
-        raise ModelError(msg)
+    config = read_config(
+        folder,
+        CONFIG,
+        "model of a population",
+        FORMAT,
+        lambda found: _TENSORS.fullmatch(str(found.get("tensors"))) is not None,
+    )
     if str(config.get("kind")) not in _KINDS:
         known = ", ".join(_KINDS)
         msg = f"the model in {folder} is of unknown kind {config.get('kind')!r}, not one of {known}"
         raise ModelError(msg)
     return config
+
+
+def read_config(
+    folder: Path, name: str, what: str, newest: int, fits: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """What a saved model says of itself.
+
+    Args:
+        folder: of the model.
+        name: of the JSON file in it.
+        what: the model is, in words.
+        newest: format that this palate reads.
+        fits: whether an object describes such a model.
+
+    Raises:
+        ModelError: there is no model, it is damaged, or its format is newer than this palate.
+    """
+    try:
+        config = json.loads((folder / name).read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"no {what} in {folder}: {name}: {error.strerror or error}"
+        raise ModelError(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"the model in {folder} is damaged: {name} is not JSON ({error})"
+        raise ModelError(msg) from error
+    version = config.get("format") if isinstance(config, dict) else None
+    if not isinstance(version, int) or not fits(config):
+        msg = f"{folder / name} does not describe a {what} saved by palate"
+        raise ModelError(msg)
+    if version > newest:
+        msg = (
+            f"the model in {folder} has format {version}, and this palate ({__version__}) reads "
+            f"{newest}: install palate {config.get('palate')} or newer"
+        )
+        raise ModelError(msg)
+    return dict(config)
 
 
 def _packed(value: object, name: str, tensors: dict[str, FloatArray]) -> Any:  # noqa: ANN401
