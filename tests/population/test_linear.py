@@ -25,6 +25,7 @@ from palate.population import (
 from palate.population import linear as linear_module
 from palate.population import lore as lore_module
 from palate.population._pull import LinearAnswers
+from palate.population._weights import partitioned
 from palate.preference import multinomial_gradient
 
 if TYPE_CHECKING:
@@ -438,3 +439,30 @@ def test_lore_finds_a_linear_population_that_one_direction_cannot() -> None:
 def test_fit_is_a_model_of_its_kind() -> None:
     assert isinstance(fit_pal_a(some_data(0), 2).model, PalA)
     assert fit_lore(some_data(0), 2).model.basis.shape == (D, 2)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_a_partition_puts_everybody_whole_where_they_belong(fit: Fitter) -> None:
+    world = simulate_population(
+        people=30, answers=60, k=3, d=6, held_out=40, unseen=1, support=1, mixture="partition"
+    )
+    mixed, whole = (fit(world.train, 3, partition=partition) for partition in (False, True))
+    assert ((whole.model.weights == 0.0) | (whole.model.weights == 1.0)).all()
+    np.testing.assert_array_equal(whole.model.weights.sum(axis=1), 1.0)
+    if fit is fit_pal_a:  # whose prototypes are where the people are, and not out at the hull
+        accuracies = [evaluate(f.model, world.held_out).accuracy for f in (mixed, whole)]
+        assert accuracies[1] > max(0.95, accuracies[0] - 0.005)
+        truth = world.truth.weights[:30].argmax(axis=1)
+        together = whole.model.weights.argmax(axis=1)
+        same = truth[:, None] == truth
+        assert ((together[:, None] == together) == same).mean() > 0.98
+
+
+def test_a_prototype_without_people_stays() -> None:
+    weights = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
+    prototypes = np.array([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
+    whole, moved = partitioned(weights, prototypes)
+    np.testing.assert_array_equal(whole, [[1, 0, 0], [1, 0, 0], [0, 1, 0]])
+    np.testing.assert_allclose(moved[0], (weights[:2] @ prototypes).mean(axis=0))
+    np.testing.assert_allclose(moved[1], weights[2] @ prototypes)
+    np.testing.assert_array_equal(moved[2], prototypes[2])

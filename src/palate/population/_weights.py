@@ -36,3 +36,22 @@ def everybody(weights: FloatArray, who: IndexArray, people: int) -> FloatArray:
     result = np.tile(weights.mean(axis=0), (people, 1))
     result[who] = weights
     return result
+
+
+def partitioned(weights: FloatArray, prototypes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Everybody at one prototype, that of their greatest weight, which moves to where they are.
+
+    A prototype of a mixture may lie farther out than anybody; of a partition it is the mean of
+    its people. One without people stays.
+
+    Args:
+        weights: (U, K) of a mixture.
+        prototypes: (K, d) of the mixture, in a space where people are mixed linearly.
+
+    Returns:
+        (U, K) weights, a one in each row, and (K, d) prototypes.
+    """
+    whole = np.eye(weights.shape[1])[weights.argmax(axis=1)]
+    members = whole.sum(axis=0)[:, None]
+    means = whole.T @ (weights @ prototypes) / np.maximum(members, 1.0)
+    return whole, np.where(members > 0.0, means, prototypes)

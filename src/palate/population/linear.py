@@ -12,7 +12,7 @@ from palate._random import generator
 from palate.errors import ParameterError
 from palate.population._descent import Parts, Value, descend
 from palate.population._pull import LinearAnswers
-from palate.population._weights import check_settings, everybody, logits_gradient
+from palate.population._weights import check_settings, everybody, logits_gradient, partitioned
 from palate.population.evaluate import evaluate
 from palate.population.fit import Fit
 from palate.population.model import PalA
@@ -37,6 +37,7 @@ def fit_pal_a(
     *,
     d_out: int | None = None,
     ridge: float = 1.0,
+    partition: bool = False,
     user_balanced: bool = False,
     validation: PreferenceData | None = None,
     starts: int = 3,
@@ -66,6 +67,8 @@ def fit_pal_a(
         d_out: dimensions of f's image, at most those of the features.
         ridge: precision of the prior on each parameter, for features centred and brought to unit
             length (root mean square).
+        partition: everybody belongs to one prototype: trained as a mixture, and then put whole
+            where their greatest weight is.
         user_balanced: everybody counts the same, however much they answered.
         validation: other answers of the same people. Descent ends when their loss has not fallen
             for 20 iterations, and the model with the least is returned.
@@ -90,9 +93,12 @@ def fit_pal_a(
 
     def model(parts: Parts) -> PalA:
         matrix, images, logits = parts
+        weights = softmax(logits, axis=1)
+        if partition:
+            weights, images = partitioned(weights, images)
         return PalA(
             people=data.people,
-            weights=everybody(softmax(logits, axis=1), answers.who, len(data.people)),
+            weights=everybody(weights, answers.who, len(data.people)),
             f=Projector.linear(matrix / answers.unit),
             prototypes=answers.centre + answers.unit * _preimages(matrix, images),
         )

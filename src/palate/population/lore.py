@@ -10,7 +10,7 @@ from scipy.special import softmax
 from palate._random import generator
 from palate.population._descent import Parts, Value, descend
 from palate.population._pull import LinearAnswers
-from palate.population._weights import check_settings, everybody, logits_gradient
+from palate.population._weights import check_settings, everybody, logits_gradient, partitioned
 from palate.population.evaluate import evaluate
 from palate.population.fit import Fit
 from palate.population.model import LoRe
@@ -27,6 +27,7 @@ def fit_lore(
     k: int,
     *,
     ridge: float = 1.0,
+    partition: bool = False,
     user_balanced: bool = False,
     validation: PreferenceData | None = None,
     starts: int = 3,
@@ -46,6 +47,8 @@ def fit_lore(
         k: columns of V.
         ridge: precision of the prior on each parameter, for features centred and brought to unit
             length (root mean square).
+        partition: everybody belongs to one column of V: trained as a mixture, and then put whole
+            where their greatest weight is.
         user_balanced: everybody counts the same, however much they answered.
         validation: other answers of the same people. Descent ends when their loss has not fallen
             for 20 iterations, and the model with the least is returned.
@@ -65,7 +68,10 @@ def fit_lore(
 
     def model(parts: Parts) -> LoRe:
         columns, logits = parts
-        weights = everybody(softmax(logits, axis=1), answers.who, len(data.people))
+        weights = softmax(logits, axis=1)
+        if partition:
+            weights, columns = partitioned(weights, columns)
+        weights = everybody(weights, answers.who, len(data.people))
         return LoRe(people=data.people, weights=weights, basis=columns.T / answers.unit)
 
     def first() -> Iterator[Parts]:
