@@ -28,7 +28,10 @@ def align(
     ] = None,
     pool: Annotated[
         str | None,
-        typer.Option(help="A file of pools (JSONL, parquet), or a shipped pool: cook, travel."),
+        typer.Option(
+            help="A file of pools (JSONL, parquet), an AlpacaEval folder, or a shipped pool: cook, "
+            "travel."
+        ),
     ] = None,
     prompt: Annotated[
         str | None,
