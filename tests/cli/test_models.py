@@ -219,9 +219,9 @@ def test_what_cannot_be_is_refused_in_a_line(
     assert "Traceback" not in done.stderr
 
 
-def test_from_a_prompt_to_a_personal_answer(server: FakeServer) -> None:
+def test_from_a_prompt_to_a_personal_answer(server: FakeServer, tmp_path: Path) -> None:
     arguments = ("align", PROMPT, "--model", "m", "-n", "6", "--epsilon", "0")
-    done = palate(*arguments, answers="1\n" * 20)
+    done = palate(*arguments, "--log", tmp_path / "first.jsonl", answers="1\n" * 20)
     assert done.returncode == 0, done.stderr
     assert "certain" in done.stdout
     requests = len(server.requests)
@@ -232,8 +232,11 @@ def test_from_a_prompt_to_a_personal_answer(server: FakeServer) -> None:
     assert "--fresh" in again.stderr
     palate(*arguments, "--fresh", answers="q\n")
     assert len(server.requests) == 2 * requests
-    resumed = palate("align", "--resume", "last", "--json", answers="2\n" * 20)
-    assert json.loads(resumed.stdout)["certified"] is True
+    for log in ("last", tmp_path / "first.jsonl"):  # a log goes on with the pool it belongs to
+        resumed = palate("align", "--resume", log, "--json", answers="2\n" * 20)
+        assert resumed.returncode == 0, resumed.stderr
+        assert json.loads(resumed.stdout)["certified"] is True
+    assert "generated before" in palate(*arguments, answers="q\n").stderr
     assert len(server.requests) == 2 * requests
 
 
@@ -297,6 +300,11 @@ def test_embedders_of_a_server(server: FakeServer, tmp_path: Path) -> None:
     assert palate(*arguments).returncode == 0
     assert len(server.requests) == requests  # kept from before
     assert "exists" in palate("embed", "cook", "-o", out).stderr
+    # The features that a pool brings can be left aside, and the log then still goes on.
+    log = tmp_path / "log.jsonl"
+    other = palate("align", "--pool", out, "--embedder", "static", "--log", log, answers="1\nq\n")
+    assert other.returncode == 0, other.stderr
+    assert palate("align", "--resume", log, answers="1\n").returncode == 0
     needs = palate("align", "--pool", out, "--grow", "3", "--model", "m")
     assert "--embedder" in needs.stderr.splitlines()[-1]
 

@@ -44,20 +44,19 @@ def generated_pool(
         n: how many responses.
         model: the chat model.
         console: where progress is shown.
-        fresh: generate it anew; the one before is kept under another name.
+        fresh: generate it anew; the one before is kept, for the logs that belong to it.
 
     Raises:
         ModelError: the pool could not be completed; the same command goes on from what there is.
     """
-    path = state_folder() / "pools" / f"{digest(prompt, str(n), model.identity)}.jsonl"
-    if fresh and path.exists():
-        older = (path.with_stem(f"{path.stem}-{i}") for i in itertools.count(1))
-        path.rename(next(p for p in older if not p.exists()))
-    if path.exists():
-        line = f"using the pool generated before, {path}; --fresh makes a new one"
+    key = digest(prompt, str(n), model.identity)
+    paths = (_pools() / f"{key}-{number}.jsonl" for number in itertools.count(1))
+    before = list(itertools.takewhile(lambda path: path.exists(), paths))
+    if before and not fresh:
+        line = f"using the pool generated before, {before[-1]}; --fresh makes a new one"
         console.print(Text(line, style="dim"), soft_wrap=True)
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+        return before[-1]
+    path = _pools() / f"{key}-{len(before) + 1}.jsonl"
     again = "the same command goes on from there"
     generate_file(path, prompt, n, model, console, resume=True, again=again)
     return path
@@ -75,15 +74,21 @@ def embedded_pool(
         model: rates the axes, where the embedder is that.
         base_url: of the server, where the embedder is on one.
     """
-    if spec is None or spec == STATIC:
-        return source, load_pool(source, embed_anew=spec is not None)
-    pool = load_texts(source).embedded(named_embedder(spec, model, base_url), style=source.style)
-    name = f"{pool.content_fingerprint}-{pool.features_fingerprint}.jsonl"
-    path = state_folder() / "pools" / name
+    texts = load_texts(source)
+    if spec is None or (spec == STATIC and texts.features is None):
+        return source, load_pool(source)
+    pool = texts.embedded(named_embedder(spec, model, base_url), style=source.style)
+    path = _pools() / f"{pool.content_fingerprint}-{pool.features_fingerprint}.jsonl"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_pools(path, [pool])
     return Source(str(path), None, 0.0, drop_duplicates=False), pool
+
+
+def _pools() -> Path:
+    """The folder for pools that were generated or embedded."""
+    folder = state_folder() / "pools"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def named_embedder(spec: str, model: ChatModel | None, base_url: str | None) -> Embedder:

@@ -71,18 +71,14 @@ class Settings:
         return kind(**chosen)
 
 
-def load_pool(source: Source, *, embed_anew: bool = False) -> Pool:
+def load_pool(source: Source) -> Pool:
     """The pool that a source names, embedded unless it brings its features.
-
-    Args:
-        source: the pool.
-        embed_anew: leave aside the features that it brings.
 
     Raises:
         PoolError: no such file or pool, or the file holds several and none was named.
     """
     pool = load_texts(source)
-    if pool.features is None or embed_anew:
+    if pool.features is None:
         return pool.embedded(style=source.style)
     if source.style:
         raise PoolError("--style applies to texts; this pool brings features of its own")
