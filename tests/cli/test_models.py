@@ -192,6 +192,7 @@ def test_waits_are_said_and_not_for_each_request(server: FakeServer, tmp_path: P
     ("arguments", "said"),
     [
         (("generate", PROMPT, "-o", "x.jsonl"), "--model"),
+        (("generate", PROMPT, "-o", "x.parquet", "--model", "m"), "x.jsonl"),
         (("generate", " ", "-o", "x.jsonl", "--model", "m"), "prompt"),
         (("generate", PROMPT, "-o", "x.jsonl", "--model", "m", "--option", "k"), "NAME=VALUE"),
         (("generate", PROMPT, "-o", "x.jsonl", "--model", "m", "--price", "1"), "two numbers"),

@@ -56,6 +56,9 @@ def generate_file(
     if path.exists():
         msg = f"{path} exists; name another file, or move it away"
         raise ParameterError(msg)
+    if path.suffix == ".parquet":  # said before anything is paid for
+        msg = f"pools are written as JSONL; name the file {path.with_suffix('.jsonl')}"
+        raise ParameterError(msg)
     journal = path.with_name(path.name + ".part")
     if journal.exists() and not resume:
         msg = f"{journal} holds an interrupted run; go on with it by --resume, or delete it"
