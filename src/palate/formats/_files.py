@@ -5,17 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import secrets
 import shutil
 import zlib
 from contextlib import contextmanager, nullcontext
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from palate.errors import MissingExtraError, PalateError
+from palate._beside import beside
+from palate.errors import AnswerError, LogError, MissingExtraError, PalateError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
+
+Parsed = TypeVar("Parsed")
 
 
 def read_rows(
@@ -91,6 +93,27 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
     return value
 
 
+def comparisons_in(
+    rows: Iterable[tuple[str, dict[str, Any]]], parse: Callable[[dict[str, Any]], Parsed]
+) -> Iterator[Parsed]:
+    """What each row holds.
+
+    Args:
+        rows: of :func:`read_rows`.
+        parse: raises an AnswerError for a row that is no comparison.
+
+    Raises:
+        LogError: a row is none; the message names it.
+    """
+    for place, row in rows:
+        try:
+            parsed = parse(row)
+        except AnswerError as error:
+            msg = f"{place}: {error}"
+            raise LogError(msg) from error
+        yield parsed
+
+
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], error: type[PalateError]) -> None:
     """Write rows as parquet or JSONL, by the name as :func:`read_rows`; all of them or nothing.
 
@@ -130,17 +153,13 @@ def _written(path: Path, error: type[PalateError]) -> Iterator[IO[bytes]]:
                 yield file
             return
         path = path.resolve()  # what a link points to is replaced, not the link
-        beside = path.with_name(f".palate-{secrets.token_hex(8)}")
-        try:
-            with beside.open("xb") as file:
+        with beside(path) as name:
+            with name.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             if path.exists():
-                shutil.copymode(path, beside)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+                shutil.copymode(path, name)
     except PalateError:  # already says what it has to say
         raise
     except (OSError, TypeError, ValueError, RecursionError) as reason:

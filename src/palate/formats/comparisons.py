@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from palate.errors import AnswerError, LogError, PoolError
 from palate.feedback import TIE, Comparison, Picked
-from palate.formats._files import cannot, read_rows, write_rows
+from palate.formats._files import cannot, comparisons_in, read_rows, write_rows
 from palate.pool import Pool
 
 if TYPE_CHECKING:
@@ -55,13 +55,7 @@ def read_comparisons(path: str | Path) -> list[Comparison]:
         MissingExtraError: the file is parquet and pyarrow is not installed.
     """
     path = Path(path)
-    comparisons = []
-    for place, row in read_rows(path, LogError):
-        try:
-            comparisons.append(_comparison(row))
-        except AnswerError as error:
-            msg = f"{place}: {error}"
-            raise LogError(msg) from error
+    comparisons = list(comparisons_in(read_rows(path, LogError), _comparison))
     if not comparisons:
         msg = f"{path} holds no comparison"
         raise LogError(msg)

@@ -8,7 +8,7 @@ from typing import Any
 from palate.errors import AnswerError, LogError
 from palate.feedback import SKIP, TIE, Comparison, Picked
 from palate.formats._columns import name_of, text_of
-from palate.formats._files import read_rows
+from palate.formats._files import comparisons_in, read_rows
 
 IMAGES = frozenset({"jpg_0", "jpg_1"})
 
@@ -36,13 +36,7 @@ def read_pick_a_pic(path: str | Path) -> list[Comparison]:
         MissingExtraError: the file is parquet and pyarrow is not installed.
     """
     path = Path(path)
-    comparisons = []
-    for place, row in read_rows(path, LogError, without=IMAGES):
-        try:
-            comparisons.append(_comparison(row))
-        except AnswerError as error:
-            msg = f"{place}: {error}"
-            raise LogError(msg) from error
+    comparisons = list(comparisons_in(read_rows(path, LogError, without=IMAGES), _comparison))
     if not comparisons:
         msg = f"{path} holds no comparison of images"
         raise LogError(msg)

@@ -9,7 +9,7 @@ from typing import Any
 from palate.errors import AnswerError, LogError
 from palate.feedback import Comparison
 from palate.formats._columns import name_of, objects_of, text_of
-from palate.formats._files import read_rows
+from palate.formats._files import comparisons_in, read_rows
 
 
 def read_reddit_tldr(path: str | Path) -> list[Comparison]:
@@ -38,15 +38,9 @@ def read_reddit_tldr(path: str | Path) -> list[Comparison]:
     comparisons: list[Comparison] = []
     total = 0
     for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-        for place, row in read_rows(file, LogError):
-            total += 1
-            try:
-                comparison = _comparison(row)
-            except AnswerError as error:
-                msg = f"{place}: {error}"
-                raise LogError(msg) from error
-            if comparison is not None:
-                comparisons.append(comparison)
+        found = list(comparisons_in(read_rows(file, LogError), _comparison))
+        total += len(found)
+        comparisons += [comparison for comparison in found if comparison is not None]
     if not comparisons:
         msg = f"{path} holds no comparison of summaries of a post"
         raise LogError(msg)

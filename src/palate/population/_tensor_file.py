@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from palate._beside import beside
 from palate.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
@@ -36,16 +36,12 @@ def write(
     """
     header = {**header, "format": FORMAT, "fingerprint": fingerprint}
     text = {"palate": json.dumps(header, allow_nan=False)}
-    beside = path.with_name(f".palate-{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file({key: t.detach().contiguous() for key, t in tensors.items()}, beside, text)
-            with beside.open("rb+") as file:
+        with beside(path) as name:
+            save_file({key: t.detach().contiguous() for key, t in tensors.items()}, name, text)
+            with name.open("rb+") as file:
                 os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         said = getattr(error, "strerror", None) or " ".join(str(error).split())
         msg = f"cannot save the checkpoint {path}: {said}"

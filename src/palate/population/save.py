@@ -12,13 +12,13 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from palate import __version__
+from palate._beside import beside
 from palate.errors import ModelError, ParameterError
 from palate.population.model import LoRe, PalA, PalB, PopulationModel
 from palate.population.projector import Projector
@@ -219,12 +219,7 @@ def _unpacked(value: Any, name: str, tensors: dict[str, FloatArray]) -> Any:  # 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    beside = path.with_name(f".palate-{secrets.token_hex(8)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(path) as name, name.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
