@@ -21,7 +21,6 @@ def save(run: Run, path: Path, fingerprint: str) -> None:
         ModelError: the file cannot be written.
     """
     header = {
-        "best_number": run.best_number,
         "history": [asdict(step) for step in run.history],
     }
     tensors = {f"head.{key}": value for key, value in run.head.state_dict().items()}
@@ -43,7 +42,6 @@ def load(run: Run, path: Path, fingerprint: str) -> None:
     header, tensors = found
     run.head.load_state_dict(part(tensors, "head"))
     run.best = part(tensors, "best") or None
-    run.best_number = header["best_number"]
     run.history = [Step(**step) for step in header["history"]]
     run.rng.set_state(tensors["rng"])
     to_optimiser(run.optimiser, tensors)

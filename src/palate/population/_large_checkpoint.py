@@ -24,7 +24,6 @@ def save(run: Run, path: Path, fingerprint: str) -> None:
         "steps": run.steps,
         "total": run.total,
         "right": run.right,
-        "best_number": run.best_number,
         "history": [asdict(step) for step in run.history],
     }
     tensors = {f"network.{key}": value for key, value in run.moving().items()}
@@ -45,7 +44,6 @@ def load(run: Run, path: Path, fingerprint: str) -> None:
     header, tensors = found
     run.put(part(tensors, "network"))
     run.best = part(tensors, "best") or None
-    run.best_number = header["best_number"]
     run.history = [Step(**step) for step in header["history"]]
     run.steps, run.total, run.right = header["steps"], header["total"], header["right"]
     to_optimiser(run.optimiser, tensors)

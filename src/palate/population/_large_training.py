@@ -15,7 +15,7 @@ from palate.errors import ParameterError
 from palate.population import _large_checkpoint
 from palate.population._large_network import answer_losses, hits, last_margins, token_losses
 from palate.population._tokens import batch_of
-from palate.population.fit import Step
+from palate.population.fit import Step, best_epoch, is_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,6 @@ class Run:
         steps: of the epoch that has begun.
         total, right: sums over its answers, of losses and of hits.
         best: what moves, at the epoch with the least validation loss; None without.
-        best_number: of that epoch; 0 for none.
     """
 
     network: LargeNetwork
@@ -108,7 +107,6 @@ class Run:
     total: float = 0.0
     right: float = 0.0
     best: dict[str, torch.Tensor] | None = None
-    best_number: int = 0
 
     def moving(self) -> dict[str, torch.Tensor]:
         """What training moves, and what belongs to it: shared parameters once."""
@@ -125,17 +123,8 @@ class Run:
         """After an epoch."""
         self.history.append(step)
         self.steps, self.total, self.right = 0, 0.0, 0.0
-        loss = step.validation_loss
-        if loss is None:
-            return
-        least = self.history[self.best_number - 1].validation_loss if self.best_number else None
-        if least is None or loss < least:
-            self.best_number = step.number
+        if best_epoch(self.history) == step.number:
             self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.moving().items()}
-
-    def late(self, patience: int) -> bool:
-        """Whether the validation loss has not fallen for so many epochs."""
-        return self.best is not None and len(self.history) - self.best_number >= patience
 
 
 def train(
@@ -174,7 +163,7 @@ def train(
     per_epoch = math.ceil(n / training.batch)
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        while len(run.history) < training.epochs and not run.late(training.patience):
+        while len(run.history) < training.epochs and not is_late(run.history, training.patience):
             epoch = len(run.history)
             order = generator(task.seed, "order of answers", epoch).permutation(n)
             wrapped.train()
@@ -193,7 +182,7 @@ def train(
     if run.best is not None:
         run.put(run.best)
     network.eval()
-    return tuple(run.history), run.late(training.patience)
+    return tuple(run.history), is_late(run.history, training.patience)
 
 
 def _optimiser(network: LargeNetwork, training: LargeTraining) -> torch.optim.Optimizer:

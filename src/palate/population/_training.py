@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from palate.errors import ParameterError
 from palate.population import _checkpoint
-from palate.population.fit import Step
+from palate.population.fit import Step, best_epoch, is_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,6 @@ class Run:
         rng: of the order of batches.
         history: the epochs so far.
         best: parameters of the epoch with the least validation loss; None without.
-        best_number: of that epoch; 0 for none.
     """
 
     head: PalAHead | PalBHead
@@ -40,22 +39,12 @@ class Run:
     rng: torch.Generator
     history: list[Step] = field(default_factory=list)
     best: dict[str, torch.Tensor] | None = None
-    best_number: int = 0
 
     def add(self, step: Step) -> None:
         """After an epoch."""
         self.history.append(step)
-        loss = step.validation_loss
-        if loss is None:
-            return
-        least = self.history[self.best_number - 1].validation_loss if self.best_number else None
-        if least is None or loss < least:
-            self.best_number = step.number
+        if best_epoch(self.history) == step.number:
             self.best = {key: value.clone() for key, value in self.head.state_dict().items()}
-
-    def late(self, patience: int) -> bool:
-        """Whether the validation loss has not fallen for so many epochs."""
-        return self.best is not None and len(self.history) - self.best_number >= patience
 
 
 def train(
@@ -95,11 +84,11 @@ def train(
         _checkpoint.load(run, checkpoint, fingerprint)
     whole = answers.all() if training.batch is None or training.batch >= answers.groups else None
     judged = None if validation is None else validation.all()
-    while len(run.history) < training.epochs and not run.late(training.patience):
+    while len(run.history) < training.epochs and not is_late(run.history, training.patience):
         batches = [whole] if whole else shuffled(answers, training.batch, rng)
         epoch = _epoch(run, batches, answers.answers, loss)
         run.add(epoch if judged is None else _judged(epoch, head, judged))
-        done = len(run.history) == training.epochs or run.late(training.patience)
+        done = len(run.history) == training.epochs or is_late(run.history, training.patience)
         if checkpoint is not None and (done or not epoch.number % training.save_every):
             _checkpoint.save(run, checkpoint, fingerprint)
         if on_step is not None:
@@ -107,7 +96,7 @@ def train(
     if run.best is not None:
         head.load_state_dict(run.best)
     head.eval()
-    return tuple(run.history), run.late(training.patience)
+    return tuple(run.history), is_late(run.history, training.patience)
 
 
 def losses(margins: torch.Tensor, batch: Batch, loss: Loss) -> torch.Tensor:

@@ -205,7 +205,7 @@ def learning_curve(
         msg = f"counts must be one or more numbers of at least 0, not {list(counts)}"
         raise ParameterError(msg)
     order = generator(seed, "learning curve").random(support.answers)
-    answers = np.bincount(support.person[support.starts], minlength=len(support.people))
+    answers = support.answers_per_person
     evaluations = []
     for count in counts:
         part = first_answers(support, count, order)

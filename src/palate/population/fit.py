@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from palate.population.model import PopulationModel
 
 ModelT_co = TypeVar("ModelT_co", bound="PopulationModel", covariant=True)
@@ -28,6 +30,20 @@ class Step:
     accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+
+
+def best_epoch(history: Sequence[Step]) -> int:
+    """Number of the first epoch with the least validation loss; 0 where there is none."""
+    judged = [
+        (step.validation_loss, step.number) for step in history if step.validation_loss is not None
+    ]
+    return min(judged, key=lambda found: found[0])[1] if judged else 0
+
+
+def is_late(history: Sequence[Step], patience: int) -> bool:
+    """Whether the validation loss has not fallen for so many epochs."""
+    best = best_epoch(history)
+    return best > 0 and len(history) - best >= patience
 
 
 @dataclass(frozen=True, eq=False)

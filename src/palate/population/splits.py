@@ -65,7 +65,7 @@ def split(
         if not (0.0 <= size < 1.0 or (size >= 1.0 and float(size).is_integer())):
             msg = f"{name} must be a share below 1 or a whole number, not {size}"
             raise ParameterError(msg)
-    totals = np.bincount(data.person[data.starts], minlength=len(data.people))
+    totals = data.answers_per_person
     for_test, for_validation = _number(test, totals), _number(validation, totals)
     enough = np.flatnonzero(totals > for_test + for_validation)
     wanted = int(_number(unseen, np.array(len(data.people))))
