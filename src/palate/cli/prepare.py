@@ -14,7 +14,7 @@ from rich.text import Text
 from palate._cache import digest
 from palate.cli.generation import generate_file
 from palate.cli.log import Source, state_folder
-from palate.cli.session import load_pool, load_texts
+from palate.cli.session import load_texts, with_style
 from palate.embed import CachedEmbedder, Embedder, embedder_named
 from palate.errors import ModelError, PoolError
 from palate.formats import write_pools
@@ -76,7 +76,7 @@ def embedded_pool(
     """
     texts = load_texts(source)
     if spec is None or (spec == STATIC and texts.features is None):
-        return source, load_pool(source)
+        return source, with_style(texts, source.style)
     pool = texts.embedded(named_embedder(spec, model, base_url), style=source.style)
     path = _pools() / f"{pool.content_fingerprint}-{pool.features_fingerprint}.jsonl"
     if not path.exists():

@@ -77,10 +77,18 @@ def load_pool(source: Source) -> Pool:
     Raises:
         PoolError: no such file or pool, or the file holds several and none was named.
     """
-    pool = load_texts(source)
+    return with_style(load_texts(source), source.style)
+
+
+def with_style(pool: Pool, style: float) -> Pool:
+    """The pool embedded with a weight of style, unless it brings its features.
+
+    Raises:
+        PoolError: it brings them, and there is a weight of style.
+    """
     if pool.features is None:
-        return pool.embedded(style=source.style)
-    if source.style:
+        return pool.embedded(style=style)
+    if style:
         raise PoolError("--style applies to texts; this pool brings features of its own")
     return pool
 
