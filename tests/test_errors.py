@@ -11,6 +11,7 @@ from palate import errors
 from palate.elicitation import Elicitation
 from palate.errors import (
     AnswerError,
+    ConflictError,
     FingerprintError,
     LogError,
     MissingExtraError,
@@ -18,6 +19,8 @@ from palate.errors import (
     PalateError,
     ParameterError,
     PoolError,
+    StoreError,
+    UnknownIdError,
     UnknownQueryError,
 )
 from palate.feedback import Query
@@ -28,7 +31,10 @@ BUILTINS: dict[type[PalateError], type[Exception]] = {
     ParameterError: ValueError,
     PoolError: ValueError,
     AnswerError: ValueError,
+    ConflictError: ValueError,
     UnknownQueryError: KeyError,
+    UnknownIdError: KeyError,
+    StoreError: RuntimeError,
     LogError: ValueError,
     FingerprintError: ValueError,
     MissingExtraError: ImportError,

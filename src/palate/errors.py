@@ -45,3 +45,17 @@ class MissingExtraError(PalateError, ImportError):
 
 class ModelError(PalateError, RuntimeError):
     """A model, or the server that it runs on, did not give what was asked of it."""
+
+
+class ConflictError(AnswerError):
+    """What is asked for contradicts what is recorded already."""
+
+
+class UnknownIdError(PalateError, KeyError):
+    """No person, pool or elicitation has this id."""
+
+    __str__ = UnknownQueryError.__str__
+
+
+class StoreError(PalateError, RuntimeError):
+    """The database of a store cannot be reached, read or written."""

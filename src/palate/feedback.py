@@ -2,30 +2,37 @@
 
 A query holds K >= 2 responses. It names them twice: by their place in the pool, in the order in
 which they are shown, and by id, so that a log of answers stays right when the pool is stored
-elsewhere. An answer is one of the options, a tie, or a skip. A comparison is a query with its
-answer in texts, which needs no pool: what data sets of preferences hold.
+elsewhere. An answer is one of the options, an order of them, a tie, or a skip. A comparison is a
+query with its answer in texts, which needs no pool: what data sets of preferences hold.
 """
 
 from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from palate.errors import AnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from palate.pool import Pool
+
+Option = TypeVar("Option")
 
 TIE: Final = "tie"
 SKIP: Final = "skip"
 
-Picked: TypeAlias = int | Literal["tie", "skip"]
-"""A position in ``query.options``; "tie": equally good; "skip": no opinion, or not now."""
+Picked: TypeAlias = int | tuple[int, ...] | Literal["tie", "skip"]
+"""A position in ``query.options``; several of them, an order; "tie": equally good; "skip": no
+opinion, or not now.
 
-Reply: TypeAlias = int | Literal["tie", "skip", "undo", "stop"]
+An order names m different positions, 2 <= m <= K, best first. Options that it does not name are
+worse than all those that it names; it says nothing about them among themselves.
+"""
+
+Reply: TypeAlias = int | tuple[int, ...] | Literal["tie", "skip", "undo", "stop"]
 """What a person can say to a query: an answer, "undo" of the one before, or "stop"."""
 
 
@@ -50,7 +57,7 @@ class Answer:
 
     Attributes:
         query: what was shown.
-        picked: a position in ``query.options``, "tie" or "skip".
+        picked: a position in ``query.options``, an order of them, "tie" or "skip".
         at: when, as an ISO 8601 time in UTC; empty where nobody noted it.
         seconds: how long the person took, or None where nobody measured it.
     """
@@ -62,14 +69,20 @@ class Answer:
 
     @property
     def winner(self) -> int | None:
-        """Pool index of the option picked, or None for a tie or a skip."""
-        return self.query.options[self.picked] if isinstance(self.picked, int) else None
+        """Pool index of the option picked or put first, or None for a tie or a skip."""
+        stages = self.stages
+        return stages[0][0] if stages else None
 
     @property
     def losers(self) -> tuple[int, ...]:
-        """Pool indices of the options that were shown and not picked; none for a tie or a skip."""
-        winner = self.winner
-        return () if winner is None else tuple(i for i in self.query.options if i != winner)
+        """Pool indices of all other options that were shown; none for a tie or a skip."""
+        stages = self.stages
+        return stages[0][1] if stages else ()
+
+    @property
+    def stages(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """The picks that the answer amounts to, in pool indices; see :func:`stages_of`."""
+        return stages_of(self.picked, self.query.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,7 @@ class Comparison:
     Attributes:
         prompt: what was asked.
         options: K >= 2 texts, in the order shown where that is known.
-        picked: a position in ``options``, "tie" or "skip".
+        picked: a position in ``options``, an order of them, "tie" or "skip".
         person: who answered, or None where nobody noted it.
         metadata: whatever else is known about it, such as the models that wrote the options.
 
@@ -109,15 +122,20 @@ class Comparison:
 
     @property
     def chosen(self) -> str | None:
-        """The option picked, or None for a tie or a skip."""
-        return self.options[self.picked] if isinstance(self.picked, int) else None
+        """The option picked or put first, or None for a tie or a skip."""
+        stages = self.stages
+        return stages[0][0] if stages else None
 
     @property
     def rejected(self) -> tuple[str, ...]:
-        """The options that were shown and not picked; none for a tie or a skip."""
-        if not isinstance(self.picked, int):
-            return ()
-        return self.options[: self.picked] + self.options[self.picked + 1 :]
+        """All other options that were shown; none for a tie or a skip."""
+        stages = self.stages
+        return stages[0][1] if stages else ()
+
+    @property
+    def stages(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The picks that the answer amounts to, in texts; see :func:`stages_of`."""
+        return stages_of(self.picked, self.options)
 
 
 class Person(Protocol):
@@ -128,22 +146,76 @@ class Person(Protocol):
         ...
 
 
+def stages_of(
+    picked: Picked, options: Sequence[Option]
+) -> tuple[tuple[Option, tuple[Option, ...]], ...]:
+    """The picks that an answer amounts to: a winner each, and those that it was picked over.
+
+    An order is made as if by picking the best option, then the best of those left, and so on: the
+    stages of Plackett and Luce (Plackett, "The analysis of permutations", 1975; Luce, "Individual
+    choice behavior", 1959). A pick is one stage, a tie or a skip none; an order of m out of K is m
+    stages, or K - 1 where it names all, since the last one had no other to be picked over.
+
+    Args:
+        picked: an answer as :func:`check_picked` returns it.
+        options: what was shown, as pool indices, texts or anything else.
+    """
+    if isinstance(picked, str):
+        return ()
+    left = list(range(len(options)))
+    stages = []
+    for position in (picked,) if isinstance(picked, int) else picked:
+        left.remove(position)
+        if left:
+            stages.append((options[position], tuple(options[i] for i in left)))
+    return tuple(stages)
+
+
 def check_picked(picked: object, query: Query | Comparison) -> Picked:
-    """A valid answer to what was shown, or an AnswerError that names the value and the rule."""
+    """A valid answer to what was shown, in the one form that says it.
+
+    An order may be a list, a tuple or an array; where it leaves out one option, that one is last,
+    and an order of two is a pick.
+
+    Raises:
+        AnswerError: it is none; the message names the value and the rule.
+    """
+    k = len(query.options)
+    if isinstance(picked, list | tuple) or getattr(picked, "ndim", 0) == 1:
+        return _checked_order(picked, k)
     if isinstance(picked, str):
         if picked == TIE:
             return TIE
         if picked == SKIP:
             return SKIP
-    elif not isinstance(picked, bool):
-        try:
-            position = operator.index(picked)  # type: ignore[arg-type]  # numpy's integers too
-        except TypeError:
-            position = -1
-        if 0 <= position < len(query.options):
+    else:
+        position = _position(picked, k)
+        if position is not None:
             return position
     msg = (
-        f"an answer is a position from 0 to {len(query.options) - 1}, 'tie' or 'skip', "
-        f"not {picked!r}"
+        f"an answer is a position from 0 to {k - 1}, an order of them (best first), 'tie' or "
+        f"'skip', not {picked!r}"
     )
     raise AnswerError(msg)
+
+
+def _checked_order(named: Any, k: int) -> int | tuple[int, ...]:  # noqa: ANN401 - a list or so
+    positions = [position for value in named if (position := _position(value, k)) is not None]
+    if len(positions) < len(named) or len(set(positions)) < len(named) or len(named) < 2:
+        msg = (
+            f"an order is at least 2 different positions from 0 to {k - 1}, best first, "
+            f"not {named!r}"
+        )
+        raise AnswerError(msg)
+    if len(positions) == k - 1:
+        positions += set(range(k)) - set(positions)
+    return positions[0] if k == 2 else tuple(positions)
+
+
+def _position(value: Any, k: int) -> int | None:  # noqa: ANN401 - whatever was given
+    """A position from 0 to k - 1, or None."""
+    try:
+        position = -1 if isinstance(value, bool) else operator.index(value)  # numpy's too
+    except TypeError:
+        return None
+    return position if 0 <= position < k else None

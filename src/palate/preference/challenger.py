@@ -173,6 +173,8 @@ class ChallengerSearch:
         found: _Found,
     ) -> None:
         """Exact values of candidates, largest bound first, until no bound exceeds the best."""
+        if upper[candidates].max(initial=0.0) <= found.tie and not space.loss_can_bind:
+            candidates = candidates[:1]  # nobody can win: no value is negative, and all are equal
         candidates = candidates[np.argsort(-upper[candidates], kind="stable")]
         rows = candidates.tolist()
         directions = self._directions(incumbent, candidates)

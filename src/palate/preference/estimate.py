@@ -6,25 +6,22 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dposv, dtrtrs
-from scipy.special import expit
+from scipy.linalg.lapack import dposv, dpotrf, dtrtrs
 
 from palate.errors import ParameterError
-from palate.preference._rowspace import RowSpace
-from palate.preference.likelihood import (
-    multinomial_gradient,
-    multinomial_hessian,
-    multinomial_loss,
-)
+from palate.preference._answers import DistinctAnswers
+from palate.preference._cone import project_on_cone, project_to_unit_length
 
 if TYPE_CHECKING:
     from palate._typing import FloatArray, IndexArray
+    from palate.preference._loss import WeightedLoss
 
 _MAX_ITERATIONS = 100
 _STEP = 3e-7  # relative to the norm bound; the error left is about its square
 _SHORTEST = 1e-10  # of a line search
 _NOISE = 1e-14
 _NORM = 1e-11  # relative, of a point on the sphere
+_STIFF = 1e4  # how much harder it is to leave the sphere than to move on it
 
 
 def fit_logistic(
@@ -74,9 +71,11 @@ def _fit(
     start: FloatArray | None,
 ) -> FloatArray:
     differences = check_differences(differences)
-    space = RowSpace.of(differences)
-    first = np.zeros(len(space.basis)) if start is None else space.basis @ start
-    return minimise_in_ball(space.rows, check_norm_bound(norm_bound), groups, first) @ space.basis
+    groups = np.arange(len(differences)) if groups is None else groups
+    answers = DistinctAnswers.of(differences, groups)
+    basis = answers.space.basis
+    first = np.zeros(len(basis)) if start is None else basis @ start
+    return minimise_in_ball(answers.loss, check_norm_bound(norm_bound), first) @ basis
 
 
 def check_differences(differences: FloatArray) -> FloatArray:
@@ -98,21 +97,19 @@ def check_norm_bound(norm_bound: float) -> float:
     return float(norm_bound)
 
 
-def minimise_in_ball(
-    rows: FloatArray, radius: float, groups: IndexArray | None, start: FloatArray
-) -> FloatArray:
-    """Minimise the loss of (m, r) rows over the ball in r coordinates, by Newton's method.
+def minimise_in_ball(loss: WeightedLoss, radius: float, start: FloatArray) -> FloatArray:
+    """Minimise a loss over the ball in its r coordinates, by Newton's method.
 
     Each step minimises the quadratic model over the ball exactly, one multiplier for the norm, and
     then searches the segment to that point, which stays inside since the ball is convex.
     """
     y = start * min(1.0, radius / max(float(np.sqrt(start @ start)), 1e-300))
-    if rows.size == 0 or not rows.any():
+    if not loss.rows.any():
         return np.zeros_like(y)
     multiplier, moved = 0.0, 1.0
-    loss = _loss(y, rows, groups)
+    value = float(loss.value(y))
     for _ in range(_MAX_ITERATIONS):
-        gradient, hessian = _derivatives(y, rows, groups)
+        _, gradient, hessian = loss.derivatives(y)
         tolerance = max(_NORM, 1e-3 * moved**4)  # no closer than the model itself is to the loss
         target, multiplier = _model_minimum(
             hessian,
@@ -124,14 +121,14 @@ def minimise_in_ball(
         step = target - y
         slope = float(gradient @ step)
         scale = 1.0
-        noise = _NOISE * (1.0 + loss)  # a decrease smaller than the loss's own rounding
+        noise = _NOISE * (1.0 + value)  # a decrease smaller than the loss's own rounding
         while True:
             candidate = y + scale * step
-            trial = _loss(candidate, rows, groups)
-            if trial <= loss + 1e-4 * scale * slope + noise or scale < _SHORTEST:
+            trial = float(loss.value(candidate))
+            if trial <= value + 1e-4 * scale * slope + noise or scale < _SHORTEST:
                 break
             scale *= 0.5
-        y, loss = candidate, trial
+        y, value = candidate, trial
         moved = scale * math.sqrt(step @ step) / radius
         if moved <= _STEP or scale < _SHORTEST:
             if tolerance <= _NORM:
@@ -140,26 +137,59 @@ def minimise_in_ball(
     return y * min(1.0, radius / max(float(np.sqrt(y @ y)), 1e-300))  # rounding, at most
 
 
+def minimise_in_cone(
+    loss: WeightedLoss, normals: FloatArray, radius: float, start: FloatArray
+) -> FloatArray:
+    """Minimise a loss over the ball and ``{ y : normals y >= 0 }``, the half-spaces of its rows.
+
+    Inside them longer weights fit every answer better, so the minimum lies on the sphere. Each step
+    minimises the quadratic model of the Lagrangian over the cone, a projection in the metric of its
+    Hessian, and then searches the arc to that point's direction (sequential quadratic programming;
+    Nocedal and Wright, Numerical Optimization, chapter 18).
+
+    Args:
+        loss: in r coordinates; some row is not zero.
+        normals: (h, r) of unit length, h >= 1.
+        radius: S.
+        start: (r,) in the cone, not the origin.
+    """
+    y = start * (radius / math.sqrt(start @ start))
+    value = float(loss.value(y))
+    for _ in range(_MAX_ITERATIONS):
+        _, gradient, hessian = loss.derivatives(y)
+        direction = y / radius
+        along = float(gradient @ direction)
+        # The step is to stay on the sphere: the length is stiff, not fixed, to keep this a cone.
+        hessian += _STIFF * np.trace(hessian) / len(y) * np.outer(direction, direction)
+        hessian.reshape(-1)[:: len(y) + 1] += max(0.0, -along) / radius
+        gradient -= along * direction
+        factor, info = dpotrf(hessian, lower=1)
+        if info != 0:  # flat to working precision, so far out are the weights
+            break
+        walls = dtrtrs(factor, normals.T, lower=1)[0].T
+        walls /= np.sqrt((walls * walls).sum(axis=1, keepdims=True))
+        target = factor.T @ y - dtrtrs(factor, gradient, lower=1)[0]
+        step = dtrtrs(factor, project_on_cone(walls, target), lower=1, trans=1)[0] - y
+        slope, scale = float(gradient @ step), 1.0
+        while True:
+            candidate = y + scale * step
+            candidate *= radius / math.sqrt(candidate @ candidate)
+            trial = float(loss.value(candidate))
+            noise = _NOISE * (1.0 + value)
+            if trial <= value + 1e-4 * scale * slope + noise or scale < _SHORTEST:
+                break
+            scale *= 0.5
+        y, value = candidate, trial
+        if scale * math.sqrt(step @ step) <= _STEP * radius or scale < _SHORTEST:
+            break
+    # The metric has magnified what rounding left outside the half-spaces.
+    return radius * project_to_unit_length(normals, y[None], np.zeros((1, 0)))[0][0]
+
+
 def _sphere_multiplier(gradient: FloatArray, y: FloatArray) -> float:
     """The multiplier of ``||y|| <= S`` that fits the gradient best, or 0 at the origin."""
     squared = float(y @ y)
     return max(0.0, -float(gradient @ y) / squared) if squared else 0.0
-
-
-def _loss(y: FloatArray, rows: FloatArray, groups: IndexArray | None) -> float:
-    if groups is None:
-        return float(np.logaddexp(0.0, -(rows @ y)).sum())
-    return multinomial_loss(y, rows, groups)
-
-
-def _derivatives(
-    y: FloatArray, rows: FloatArray, groups: IndexArray | None
-) -> tuple[FloatArray, FloatArray]:
-    if groups is not None:
-        return multinomial_gradient(y, rows, groups), multinomial_hessian(y, rows, groups)
-    probability = expit(-(rows @ y))
-    weight = probability * (1.0 - probability)
-    return -(probability @ rows), (rows.T * weight) @ rows
 
 
 def _model_minimum(

@@ -2,8 +2,9 @@
 
 A comparison enters as ``z = phi(winner) - phi(loser)``, so a positive margin ``<theta, z>`` agrees
 with the answer. A pick out of K responses gives K - 1 such rows that share one multinomial-logit
-term; ``groups`` says which rows belong to the same answer. No term is divided by the number of
-answers and nothing is regularised.
+term; ``groups`` says which rows belong to the same answer. An order is a pick a stage: the best of
+all, the best of those left, and so on (Plackett 1975; Luce 1959), each a group of its own. No term
+is divided by the number of answers and nothing is regularised.
 
 Letters: t answers, m rows of differences (m = t where every query showed two), d features.
 """

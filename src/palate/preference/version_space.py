@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from typing import TYPE_CHECKING
@@ -9,21 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palate.errors import ParameterError
-from palate.preference import _barrier
+from palate.preference._answers import DistinctAnswers
 from palate.preference._cone import (
     NOWHERE,
     ConeSupport,
     project_on_cone,
     project_to_unit_length,
 )
-from palate.preference._rowspace import RowSpace
+from palate.preference._inside import face_inside, point_inside
+from palate.preference._interior_point import Region, maximise
 from palate.preference.confidence import check_delta, confidence_radius
-from palate.preference.estimate import check_differences, check_norm_bound, minimise_in_ball
+from palate.preference.estimate import (
+    check_differences,
+    check_norm_bound,
+    minimise_in_ball,
+    minimise_in_cone,
+)
 
 if TYPE_CHECKING:
     from palate._typing import BoolArray, FloatArray, IndexArray
-
-_FLAT = 1e-10  # room that a half-space implied by the others may seem to leave
+    from palate.preference._loss import WeightedLoss
+    from palate.preference._rowspace import RowSpace
 
 
 class VersionSpace:
@@ -45,7 +52,8 @@ class VersionSpace:
         delta: probability with which the loss-based set may miss the truth.
         consistent: whether answers are taken as noise-free (USERALIGN) or not (USERALIGN_LOSS).
         groups: (m,) number of the answer that each row belongs to, rows of an answer adjoining; by
-            default each row is an answer of its own.
+            default each row is an answer of its own. A stage of an order is an answer here: given
+            the weights, stages are independent picks, each a term of the loss.
 
     Raises:
         ParameterError: an argument has the wrong shape or range.
@@ -65,13 +73,26 @@ class VersionSpace:
         self.delta = check_delta(delta)
         self.consistent = consistent
         self.groups = _check_groups(groups, len(self.differences))
-        self._space = RowSpace.of(self.differences)
+        self._distinct = DistinctAnswers.of(self.differences, self.groups)
 
-    def extended(self, differences: FloatArray, *, start: FloatArray | None = None) -> VersionSpace:
+    def extended(
+        self,
+        differences: FloatArray,
+        *,
+        groups: IndexArray | None = None,
+        start: FloatArray | None = None,
+    ) -> VersionSpace:
         """The version space after one more answer, given as its (K - 1, d) differences.
 
-        ``start`` is where to begin the search for the new estimate; by default the old one, where
-        it has been computed.
+        Args:
+            differences: of the answer, or of several.
+            groups: (m,) number from 0 of the answer that each row belongs to; by default all belong
+                to one. An order counts towards t once a stage.
+            start: where to begin the search for the new estimate; by default the old one, where it
+                has been computed.
+
+        Raises:
+            ParameterError: an argument has the wrong shape.
         """
         added = check_differences(differences)
         if added.shape[1] != self.differences.shape[1]:
@@ -80,11 +101,12 @@ class VersionSpace:
         new = object.__new__(VersionSpace)
         new.differences = np.concatenate((self.differences, added))
         new.norm_bound, new.delta, new.consistent = self.norm_bound, self.delta, self.consistent
-        new.groups = np.concatenate((self.groups, [self.answers] * len(added)))
-        space = self._space
-        for difference in added:
-            space = space.extended(difference)
-        new._space = space
+        if groups is None:
+            groups = np.zeros(len(added), dtype=np.intp)
+        else:
+            groups = _check_groups(groups, len(added))
+        new.groups = np.concatenate((self.groups, groups + self.answers))
+        new._distinct = self._distinct.extended(added, groups)
         new._start = start if start is not None else self.__dict__.get("estimate")
         return new
 
@@ -92,7 +114,7 @@ class VersionSpace:
 
     @property
     def answers(self) -> int:
-        """t, the number of answers."""
+        """t, the number of answers; an order counts once a stage."""
         return int(self.groups[-1]) + 1 if len(self.groups) else 0
 
     @functools.cached_property
@@ -101,11 +123,15 @@ class VersionSpace:
         first = np.zeros(len(self._space.basis))
         if self._start is not None:
             first = self._space.basis @ self._start
-        return self._minimise(first) @ self._space.basis
+        return minimise_in_ball(self._loss, self.norm_bound, first) @ self._space.basis
 
-    def _minimise(self, first: FloatArray) -> FloatArray:
-        groups = None if len(self.groups) == self.answers else self.groups
-        return minimise_in_ball(self._space.rows, self.norm_bound, groups, first)
+    @property
+    def _space(self) -> RowSpace:
+        return self._distinct.space
+
+    @functools.cached_property
+    def _loss(self) -> WeightedLoss:
+        return self._distinct.loss
 
     @functools.cached_property
     def radius(self) -> float:
@@ -122,24 +148,18 @@ class VersionSpace:
         """
         if self.consistent and len(self.differences) * math.log(2.0) <= self.radius:
             return False  # the usual case, told without fitting: ln K <= (K - 1) ln 2
-        if self.consistent:
-            most = np.zeros(len(self.differences))
-        else:
-            most = self.norm_bound * np.sqrt((self.differences**2).sum(axis=1))
-        starts = self._starts
-        rest = np.logaddexp.reduceat(most, starts)
-        cap = float(np.logaddexp(0.0, rest).sum())
+        rows = self._space.rows
+        lengths = np.sqrt((rows * rows).sum(axis=1))
+        most = np.zeros(len(rows)) if self.consistent else self.norm_bound * lengths
+        rest = np.logaddexp.reduceat(most, self._loss.starts)
+        cap = float(np.logaddexp(0.0, rest) @ self._loss.weights)
         return cap > self.radius and cap > self._level
-
-    @property
-    def _starts(self) -> IndexArray:
-        return np.flatnonzero(np.diff(self.groups, prepend=-1))
 
     @functools.cached_property
     def _level(self) -> float:
         """The largest loss in the set, L_t(theta_hat) + beta_t."""
         y = self._space.basis @ self.estimate
-        return float(self._region(level=None, halfspaces=None).loss(y[None])[0]) + self.radius
+        return float(self._loss.value(y)) + self.radius
 
     def support(self, directions: FloatArray) -> FloatArray:
         """Support function ``h(c) = max of <theta, c>`` over the set.
@@ -191,8 +211,7 @@ class VersionSpace:
                 inside &= (thetas @ self._unit_differences.T >= -slack).all(axis=1)
             if self.loss_can_bind:
                 y = thetas @ self._space.basis.T
-                region = self._region(level=None, halfspaces=None)
-                inside &= region.loss(y) <= self._level + slack
+                inside &= self._loss.value(y) <= self._level + slack
         return inside[0] if single else inside
 
     @functools.cached_property
@@ -205,21 +224,48 @@ class VersionSpace:
 
         An upper bound otherwise, and nested: one more answer never raises it.
         """
+        if len(self._half_spaces) == 0:
+            return np.asarray(self.norm_bound * np.sqrt((directions**2).sum(axis=1)))
         cone = self.cone(directions)
         return np.array([cone.exact(row) for row in range(len(directions))])
 
     @property
     def _half_spaces(self) -> FloatArray:
-        return self._normals if self.consistent else self._normals[:0]
+        return self._normals if self.consistent else np.zeros((0, len(self._space.basis)))
 
     @functools.cached_property
     def _normals(self) -> FloatArray:
         """Half-space normals in coordinates, of unit length: their scale means nothing."""
         rows = self._space.rows
+        if len(self.differences) > self.answers:
+            rows = rows[np.unique(self._distinct.index[~self._implied])]
         lengths = np.sqrt(np.einsum("mr,mr->m", rows, rows))
         if not lengths.all():
             rows, lengths = rows[lengths > 0.0], lengths[lengths > 0.0]
         return rows / lengths[:, None]
+
+    @functools.cached_property
+    def _implied(self) -> BoolArray:
+        """(m,) rows whose half-spaces others imply: of an order all but those of neighbours.
+
+        Where a stage's rows are ``z_l = z_i + z'_l``, z' being the rows of the next stage, the
+        half-spaces of ``z_i`` and of z' say all that those of the other ``z_l`` do.
+        """
+        implied = np.zeros(len(self.differences), dtype=bool)
+        ends = np.append(np.flatnonzero(np.diff(self.groups, prepend=-1)), len(implied))
+        sizes = np.diff(ends)
+        for stage in np.flatnonzero((sizes[:-1] > 1) & (sizes[1:] == sizes[:-1] - 1)):
+            first, last, end = ends[stage : stage + 3]
+            rows, following = self.differences[first:last], self.differences[last:end]
+            rounding = (
+                4.0 * np.finfo(np.float64).eps * max(np.abs(rows).max(), np.abs(following).max())
+            )
+            for i, row in enumerate(rows):
+                if (np.abs(np.delete(rows, i, axis=0) - row - following) <= rounding).all():
+                    implied[first:last] = True
+                    implied[first + i] = False
+                    break
+        return implied
 
     def cone(self, directions: FloatArray) -> ConeSupport:
         """Support values without the loss constraint for (n, d) directions, to be asked for."""
@@ -231,8 +277,7 @@ class VersionSpace:
         coordinates, outside = self._space.split(directions)
         thetas = self._cone_argmax(coordinates, outside)
         if self.loss_can_bind:
-            region = self._region(level=None, halfspaces=None)
-            cut = region.loss(thetas @ self._space.basis.T) > self._level
+            cut = self._loss.value(thetas @ self._space.basis.T) > self._level
             if cut.any():
                 thetas[cut] = self._argmax_within_loss(coordinates[cut], outside[cut])
         return thetas
@@ -247,7 +292,7 @@ class VersionSpace:
             raise AssertionError
         face, region, start = self._interior
         lengths = np.sqrt((outside**2).sum(axis=1, keepdims=True))
-        x = _barrier.maximise(region, np.hstack((coordinates @ face.T, lengths)), start)
+        x = maximise(region, np.hstack((coordinates @ face.T, lengths)), start)
         unit = outside / np.where(lengths > 0.0, lengths, 1.0)
         return x[:, :-1] @ face @ self._space.basis + x[:, -1:] * unit
 
@@ -257,62 +302,30 @@ class VersionSpace:
         return self.loss_can_bind and self.consistent and self._interior is None
 
     @functools.cached_property
-    def _interior(self) -> tuple[FloatArray, _barrier.Region, FloatArray] | None:
-        """The face of the cone that has an inside, the region in it, and a point strictly inside.
+    def _interior(self) -> tuple[FloatArray, Region, FloatArray] | None:
+        """A basis of the set's span, the region in it, and a point strictly inside; None if empty.
 
-        Contradicting answers can flatten the cone: a half-space whose own normal has no room is an
-        equality, and the search moves into the subspace of the equalities.
+        Contradicting answers flatten the cone, and the search moves into the face that is left.
         """
         if not self.consistent:
-            y = self._space.basis @ self.estimate
-            region = self._region(level=self._level, halfspaces=None)
-            shrink = 1e-3
-            while region.loss((1.0 - shrink) * y[None])[0] >= self._level:
-                shrink *= 0.1
-            return np.eye(len(y)), region, np.append((1.0 - shrink) * y, 0.0)
-        face, halfspaces = self._face[0], self._facets
-        region = self._region(level=None, halfspaces=halfspaces, face=face)
-        start = np.append(self._inside, 0.0)
-        start = _barrier.minimise_loss(region, start, below=self._level)
-        if region.loss(start[None, :-1])[0] >= self._level:
+            best = self._space.basis @ self.estimate
+            region = Region(self._loss, self._level, self._half_spaces, self.norm_bound)
+            return np.eye(len(best)), region, _below(region, best, np.zeros_like(best))
+        face, halfspaces, inside = np.eye(len(self._space.basis)), self._normals, self._inside
+        if inside is None:
+            face, halfspaces, inside = face_inside(self._normals)
+        best = inside = 0.5 * self.norm_bound * inside
+        loss = dataclasses.replace(self._loss, rows=self._space.rows @ face.T)
+        if len(halfspaces):
+            best = minimise_in_cone(loss, halfspaces, self.norm_bound, inside)
+        if loss.value(best) >= self._level:
             return None
-        return face, self._region(level=self._level, halfspaces=halfspaces, face=face), start
+        region = Region(loss, self._level, halfspaces, self.norm_bound)
+        return face, region, _below(region, best, inside)
 
     @functools.cached_property
-    def _face(self) -> tuple[FloatArray, FloatArray]:
-        """Basis (f, r) of the cone's span, and the normals (h, r) of the half-spaces with room."""
-        normals = self._normals
-        room = np.array([project_on_cone(normals, normal) for normal in normals])
-        flat = np.sqrt((room.reshape(normals.shape) ** 2).sum(axis=1)) <= NOWHERE
-        face = np.eye(normals.shape[1])
-        if flat.any():
-            _, values, vectors = np.linalg.svd(normals[flat], full_matrices=True)
-            face = vectors[int((values > _FLAT).sum()) :]
-        return face, normals[~flat]
-
-    @functools.cached_property
-    def _inside(self) -> FloatArray:
-        """A point (f,) of the cone's span inside its half-spaces, half as long as S."""
-        face, normals = self._face
-        rays, _ = project_to_unit_length(self._normals, normals, np.zeros_like(normals))
-        inside = rays.sum(axis=0) @ face.T
-        length = float(np.sqrt(inside @ inside))
-        return inside * (0.5 * self.norm_bound / length) if length > 0.0 else inside
-
-    @functools.cached_property
-    def _facets(self) -> FloatArray:
-        """The half-spaces in the cone's span that the others do not imply, as unit normals.
-
-        Interior points would crawl along a wall that hundreds of answers repeat.
-        """
-        halfspaces = self._face[1] @ self._face[0].T
-        halfspaces = halfspaces / np.sqrt((halfspaces**2).sum(axis=1, keepdims=True))
-        kept = np.ones(len(halfspaces), dtype=bool)
-        for i, halfspace in enumerate(halfspaces):
-            kept[i] = False  # a sum of the others leaves nothing of its negative inside them
-            room = project_on_cone(halfspaces[kept], -halfspace)
-            kept[i] = np.sqrt(room @ room) > _FLAT
-        return np.asarray(halfspaces[kept])
+    def _inside(self) -> FloatArray | None:
+        return point_inside(self._normals)
 
     @property
     def contradictory(self) -> bool:
@@ -320,7 +333,7 @@ class VersionSpace:
 
         Then some answers hold as equalities at best, and a bound on the set means little.
         """
-        return len(self._face[0]) < self._normals.shape[1]
+        return self._inside is None
 
     @functools.cached_property
     def estimate_inside(self) -> FloatArray:
@@ -331,25 +344,13 @@ class VersionSpace:
         contradict each other so that the half-spaces have no inside, it is returned as it is.
         """
         theta = self.estimate
-        if len(self._normals) == 0 or (self._unit_differences @ theta >= 0.0).all():
+        if (self._unit_differences @ theta >= 0.0).all() or self._inside is None:
             return theta
-        if self.contradictory:
-            return theta
-        start = np.append(self._inside, 0.0)
-        region = self._region(level=None, halfspaces=self._facets)
-        return _barrier.minimise_loss(region, start)[:-1] @ self._space.basis
-
-    def _region(
-        self,
-        *,
-        level: float | None,
-        halfspaces: FloatArray | None,
-        face: FloatArray | None = None,
-    ) -> _barrier.Region:
-        rows = self._space.rows if face is None else self._space.rows @ face.T
-        if halfspaces is None:
-            halfspaces = np.zeros((0, rows.shape[1]))
-        return _barrier.Region(rows, self._starts, halfspaces, self.norm_bound, level)
+        start = project_on_cone(self._normals, self._space.basis @ theta)
+        if start @ start <= (NOWHERE * self.norm_bound) ** 2:
+            start = self._inside
+        y = minimise_in_cone(self._loss, self._normals, self.norm_bound, start)
+        return y @ self._space.basis
 
     def _check_directions(self, directions: FloatArray) -> tuple[FloatArray, bool]:
         directions = np.asarray(directions, dtype=np.float64)
@@ -360,12 +361,21 @@ class VersionSpace:
         return np.atleast_2d(directions), directions.ndim == 1
 
 
+def _below(region: Region, best: FloatArray, inside: FloatArray) -> FloatArray:
+    """A point (r + 1,) strictly inside a region, between the one of least loss and another."""
+    point = 0.5 * (best + inside)
+    while region.loss.value(point) >= region.level:
+        point = 0.5 * (point + best)
+    return np.append(point, 0.0)
+
+
 def _check_groups(groups: IndexArray | None, m: int) -> IndexArray:
     if groups is None:
         return np.arange(m)
     groups = np.asarray(groups, dtype=np.intp)
-    steps = np.diff(groups, prepend=-1)
-    if groups.shape != (m,) or not np.isin(steps, (0, 1)).all() or (m and groups[0] != 0):
+    steps = groups[1:] - groups[:-1]
+    in_order = groups.shape == (m,) and ((steps == 0) | (steps == 1)).all()
+    if not in_order or (m and groups[0] != 0):
         msg = f"groups must number the answers of the {m} rows 0, 0, 1, 2, 2, ... in order"
         raise ParameterError(msg)
     return groups

@@ -1,0 +1,237 @@
+"""Gaussian beliefs: a mixture of Gaussian priors and noise levels, weighed by their evidence."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from palate.preference.belief import Belief, Draws
+from palate.preference.propagation import Propagated, log_likelihood, propagate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from palate._typing import FloatArray, IndexArray
+
+
+_NEGLIGIBLE = 1e-4  # weight below which a component draws nothing
+_SMALLEST = 1e-12  # variance
+_HALVINGS = 40  # of the bracket around a quantile
+_TRIES = 4  # for a draw
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Component:
+    """One Gaussian prior of the utilities of N responses.
+
+    ``N(mean, factor factor^T + residual I)``. The independent residual is what features miss: it
+    slows learning down, and never misleads it.
+
+    Attributes:
+        mean: (N,).
+        factor: (N, R).
+        residual: variance of each response's own part, at least 0.
+        weight: how probable the prior is among those of a mixture, before any answer.
+    """
+
+    mean: FloatArray
+    factor: FloatArray
+    residual: float
+    weight: float = 1.0
+
+    def covariances(self, columns: IndexArray) -> FloatArray:
+        """(N, c) prior covariance of every utility with those of some."""
+        result = self.factor @ self.factor[columns].T
+        result[columns, np.arange(len(columns))] += self.residual
+        return np.asarray(result)
+
+    @property
+    def variances(self) -> FloatArray:
+        """(N,) prior variances."""
+        return np.einsum("nr,nr->n", self.factor, self.factor) + self.residual
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianBelief(Belief):
+    """Utilities under a mixture of Gaussian priors and of slopes, given the answers.
+
+    Each pair of a component and a slope is approximated by expectation propagation and weighed by
+    its evidence. So the noise is inferred with the utilities: answers that fit no taste make
+    shallow slopes likely, and then no single answer is believed. And a prior that the answers speak
+    against loses its weight to the others.
+
+    What the answers say goes through the utilities of the n responses that were shown, so the work
+    of a step is in n, however many responses, features or answers there are.
+
+    Attributes:
+        components: P priors.
+        slopes: (S,) logits per unit of utility, all equally probable at first.
+        shown: (n,) pool indices of the responses shown, in the order of their first query.
+        winner: (m,) place in ``shown`` of the response picked, a row for each one passed over.
+        loser: (m,) place of that one.
+        group: (m,) the pick that a row belongs to.
+    """
+
+    components: tuple[Component, ...]
+    slopes: FloatArray
+    shown: tuple[int, ...] = ()
+    winner: tuple[int, ...] = ()
+    loser: tuple[int, ...] = ()
+    group: tuple[int, ...] = ()
+    _known_cross: FloatArray | None = None
+
+    def update(self, winner: int, losers: Sequence[int]) -> GaussianBelief:
+        """See :meth:`Belief.update`."""
+        shown = tuple(dict.fromkeys([*self.shown, winner, *losers]))
+        number = self.group[-1] + 1 if self.group else 0
+        return replace(
+            self,
+            shown=shown,
+            winner=self.winner + (shown.index(winner),) * len(losers),
+            loser=self.loser + tuple(shown.index(i) for i in losers),
+            group=self.group + (number,) * len(losers),
+            _known_cross=self.__dict__.get("_cross", self._known_cross),
+        )
+
+    @functools.cached_property
+    def _cross(self) -> FloatArray:
+        """(P, N, n) prior covariance of every utility with those of the responses shown."""
+        known = self._known_cross
+        first = 0 if known is None else known.shape[2]
+        columns = np.array(self.shown[first:], dtype=np.intp)
+        new = np.stack([c.covariances(columns) for c in self.components])
+        return new if known is None else np.concatenate([known, new], axis=2)
+
+    @functools.cached_property
+    def _rows(self) -> FloatArray:
+        """(m, n) what makes the answers' margins of the utilities shown."""
+        rows = np.zeros((len(self.group), len(self.shown)))
+        each = np.arange(len(rows))
+        rows[each, self.winner] = 1.0
+        rows[each, self.loser] = -1.0
+        return rows
+
+    @functools.cached_property
+    def _fit(self) -> Propagated:
+        shown, s = list(self.shown), len(self.slopes)
+        return propagate(
+            np.repeat([c.mean[shown] for c in self.components], s, axis=0),
+            np.repeat(self._cross[:, shown], s, axis=0),
+            self._rows,
+            np.array(self.group),
+            np.tile(self.slopes, len(self.components)),
+        )
+
+    @functools.cached_property
+    def weights(self) -> FloatArray:
+        """(P, S) probability of each component and slope, given the answers."""
+        log = np.log([c.weight for c in self.components])[:, None] + np.zeros(len(self.slopes))
+        if self.group:
+            log = log + self._fit.log_evidence.reshape(log.shape)
+        weights = np.exp(log - log.max())
+        return np.asarray(weights / weights.sum())
+
+    @property
+    def _flat(self) -> FloatArray:
+        return self.weights.reshape(-1)
+
+    @functools.cached_property
+    def _means(self) -> FloatArray:
+        """(P S, N) posterior means."""
+        prior = np.repeat([c.mean for c in self.components], len(self.slopes), axis=0)
+        if not self.group:
+            return prior
+        a = self._fit.coefficients.reshape(len(self.components), len(self.slopes), -1)
+        return prior + (a @ self._cross.transpose(0, 2, 1)).reshape(prior.shape)
+
+    def mean(self) -> FloatArray:
+        """See :meth:`Belief.mean`."""
+        return np.asarray(self._flat @ self._means)
+
+    def _differences(self, incumbent: int) -> tuple[FloatArray, FloatArray]:
+        """(P S, N) means and standard deviations of the differences to the incumbent."""
+        column = np.array([incumbent])
+        prior = [
+            c.variances + c.variances[incumbent] - 2.0 * c.covariances(column)[:, 0]
+            for c in self.components
+        ]
+        variances = np.repeat(prior, len(self.slopes), axis=0)
+        if self.group:
+            x = (self._cross - self._cross[:, column])[:, None]
+            gain = self._fit.gain.reshape(*self.weights.shape, len(self.shown), -1)
+            variances -= ((x @ gain) * x).sum(axis=3).reshape(variances.shape)
+        deviations = np.sqrt(np.maximum(variances, _SMALLEST))
+        return self._means - self._means[:, column], deviations
+
+    def advantage(self, incumbent: int, level: float) -> FloatArray:
+        """See :meth:`Belief.advantage`; exact, by bisection between those of the components."""
+        means, deviations = self._differences(incumbent)
+        quantiles = means + ndtri(level) * deviations
+        low, high = quantiles.min(axis=0), quantiles.max(axis=0)
+        for _ in range(_HALVINGS if len(means) > 1 else 0):
+            middle = 0.5 * (low + high)
+            below = self._flat @ ndtr((middle - means) / deviations) < level
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        high[incumbent] = 0.0
+        return np.asarray(high)
+
+    def best_of_two(self, incumbent: int, draws: Draws) -> FloatArray:  # noqa: ARG002
+        """See :meth:`Belief.best_of_two`; in closed form."""
+        gap, deviation = self._differences(incumbent)
+        z = gap / deviation
+        density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+        gain = gap * ndtr(z) + deviation * density
+        gain[:, incumbent] = 0.0
+        return np.asarray(self._flat @ (self._means[:, [incumbent]] + gain))
+
+    def draws(self, rng: np.random.Generator, n: int) -> Draws:
+        """See :meth:`Belief.draws`; components in proportion to their weights, in random order.
+
+        A draw from the prior is moved to agree with one of the utilities that were shown, by
+        Matheron's rule. Those are drawn from the Gaussian approximation and then again among
+        themselves, by how much more probable the answers make them (Rubin 1988).
+        """
+        size = len(self.components[0].mean)
+        most = max(c.factor.shape[1] for c in self.components)
+        places = (rng.permutation(n) + 0.5) / n
+        common, own = rng.normal(size=(n, most)), rng.normal(size=(n, size))
+        noise = rng.normal(size=(len(self.shown), n, _TRIES))
+        weights = np.where(self._flat < _NEGLIGIBLE, 0.0, self._flat)
+        shares = np.cumsum(weights / weights.sum())
+        which = np.minimum(np.searchsorted(shares, places), len(weights) - 1)
+        utilities = np.empty((n, size))
+        for k in np.unique(which):
+            rows = np.flatnonzero(which == k)
+            c = self.components[k // len(self.slopes)]
+            u = common[rows, : c.factor.shape[1]] @ c.factor.T + np.sqrt(c.residual) * own[rows]
+            u += c.mean
+            if self.group:
+                shown = self._drawn(int(k), noise[:, rows].reshape(len(self.shown), -1))
+                u += (shown - u[:, list(self.shown)]) @ self._from_shown[k // len(self.slopes)].T
+            utilities[rows] = u
+        return Draws(utilities, np.tile(self.slopes, len(self.components))[which])
+
+    def _drawn(self, k: int, noise: FloatArray) -> FloatArray:
+        """Utilities of the responses shown, one draw for every few columns of noise (n, tries)."""
+        covariance = self._cross[k // len(self.slopes), list(self.shown)]
+        values, vectors = np.linalg.eigh(covariance - covariance @ self._fit.gain[k] @ covariance)
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        tries = self._means[k, list(self.shown)] + (root @ noise).T
+        margins = tries @ self._rows.T
+        first = np.flatnonzero(np.diff(self.group, prepend=-1))
+        slope = self.slopes[k % len(self.slopes)]
+        log = log_likelihood(slope * margins, first)
+        log -= margins @ self._fit.shift[k] - 0.5 * margins**2 @ self._fit.precision[k]
+        shares = np.cumsum(np.exp(log - log.max()))
+        places = (np.arange(len(log) // _TRIES) + 0.5) * (_TRIES / len(log))
+        return tries[np.minimum(np.searchsorted(shares / shares[-1], places), len(log) - 1)]
+
+    @functools.cached_property
+    def _from_shown(self) -> FloatArray:
+        """(P, N, n) what a change of the utilities shown makes expected of all."""
+        inverses = np.linalg.pinv(self._cross[:, list(self.shown)], hermitian=True)
+        return np.asarray(self._cross @ inverses)
