@@ -26,18 +26,25 @@ from palate.errors import (
 from palate.feedback import SKIP, TIE, Answer, Picked, Query, Reply
 from palate.people import SimulatedPerson
 from palate.pool import Pool, Response
+from palate.preference.prior import Ball, Features, Mixture
 from palate.strategies import (
     STRATEGIES,
+    Challenge,
     Choice,
+    Eubo,
     IIDBest,
+    InformationGain,
     Oracle,
     Random,
     Strategy,
+    Thompson,
     UserAlign,
     UserAlignLoss,
     View,
     WinnerStays,
+    default_strategy,
 )
+from palate.strategies.default import LARGEST
 
 if TYPE_CHECKING:
     from palate._typing import FloatArray
@@ -81,8 +88,10 @@ def asked(elicitation: Elicitation) -> Query:
 
 def assert_same(one: Recommendation, two: Recommendation) -> None:
     """Equal, but for the last digits of a bound, which may depend on the way to it."""
-    assert dataclasses.replace(one, bound=None) == dataclasses.replace(two, bound=None)
+    rest = [dataclasses.replace(r, bound=None, expected_regret=None) for r in (one, two)]
+    assert rest[0] == rest[1]
     assert one.bound == pytest.approx(two.bound, abs=1e-6)
+    assert one.expected_regret == pytest.approx(two.expected_regret, abs=1e-6)
 
 
 def answer_all(elicitation: Elicitation, most: int = 100) -> list[Query]:
@@ -108,8 +117,16 @@ def test_the_example_of_the_documentation_works() -> None:
     assert elicitation.recommend().response is pool.responses[best]
 
 
-def test_the_default_strategy_is_useralign_as_the_paper_reports_it() -> None:
-    assert Elicitation(make_pool()).strategy == UserAlign(
+def test_the_default_strategy_is_eubo_and_useralign_where_the_pool_is_large() -> None:
+    assert Elicitation(make_pool()).strategy == Eubo(Features())
+    prior = Features("rbf")
+    assert default_strategy(make_pool(), prior) == Eubo(prior)
+    large = Pool("p", [f"r{i}" for i in range(LARGEST + 1)], np.eye(LARGEST + 1, 2))
+    assert Elicitation(large).strategy == UserAlign(estimate="inside")
+
+
+def test_useralign_is_by_default_as_the_paper_reports_it() -> None:
+    assert UserAlign() == UserAlign(
         epsilon=0.0, delta=0.05, norm_bound=3.0, max_steps=None, estimate="mle"
     )
 
@@ -180,6 +197,39 @@ def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(picked: Any)
     elicitation = Elicitation(make_pool(), Rotating())
     query = asked(elicitation)
     with pytest.raises(AnswerError, match="0 to 1"):
+        elicitation.tell(query, picked)
+    assert elicitation.ask() is query
+    assert elicitation.log == ()
+
+
+def test_the_same_order_told_in_another_form_counts_once() -> None:
+    elicitation = Elicitation(make_pool(), Rotating(k=4))
+    query = asked(elicitation)
+    elicitation.tell(query, (2, 0, 3, 1))
+    log = elicitation.log
+    for same in [(2, 0, 3, 1), (2, 0, 3), [2, 0, 3, 1], np.array([2, 0, 3])]:
+        elicitation.tell(query, same)  # type: ignore[arg-type]  # lists and arrays are orders too
+    assert elicitation.log == log
+    assert [answer.picked for answer in elicitation.history] == [(2, 0, 3, 1)]
+    for other in [(2, 0, 1), (2, 0), 2, TIE]:
+        said = r"answered \(2, 0, 3, 1\) and cannot be answered .*undo first"
+        with pytest.raises(AnswerError, match=said):
+            elicitation.tell(query, cast("Picked", other))
+
+
+def test_an_order_of_two_is_told_as_the_pick_that_it_is() -> None:
+    elicitation = Elicitation(make_pool(), Rotating())
+    query = asked(elicitation)
+    elicitation.tell(query, (1, 0))
+    elicitation.tell(query, 1)
+    assert [answer.picked for answer in elicitation.history] == [1]
+
+
+@pytest.mark.parametrize("picked", [(0,), (0, 0), (0, 4), (0, True), [], [1.0, 2.0]])
+def test_an_order_that_does_not_fit_is_refused_and_changes_nothing(picked: Any) -> None:
+    elicitation = Elicitation(make_pool(), Rotating(k=4))
+    query = asked(elicitation)
+    with pytest.raises(AnswerError, match="at least 2 different positions from 0 to 3"):
         elicitation.tell(query, picked)
     assert elicitation.ask() is query
     assert elicitation.log == ()
@@ -276,6 +326,16 @@ def test_undo_asks_again_what_was_shown_whatever_the_strategy_would_show() -> No
     assert asked(elicitation).options == (other, proposed.options[0])
 
 
+def test_undo_takes_an_order_back() -> None:
+    elicitation = Elicitation(make_pool(), Rotating(k=4))
+    query = asked(elicitation)
+    elicitation.tell(query, (3, 1), at="now")
+    assert elicitation.undo() == Answer(query, (3, 1), "now")
+    assert elicitation.ask() == query
+    elicitation.tell(query, (3, 2))
+    assert [answer.picked for answer in elicitation.history] == [(3, 2)]
+
+
 def test_undo_goes_back_to_the_beginning_and_no_further() -> None:
     elicitation = Elicitation(make_pool(), UserAlign(), 2)
     start = elicitation.recommend()
@@ -316,6 +376,27 @@ def test_a_run_ends_where_the_person_stops() -> None:
     assert None not in [answer.seconds for answer in elicitation.history]
 
 
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_a_run_takes_orders_of_any_number(k: int) -> None:
+    elicitation = Elicitation(make_pool(), Rotating(k=k, max_steps=3))
+    backwards = tuple(range(k))[::-1]
+    elicitation.run(Scripted(backwards, backwards[:2], "undo", TIE, backwards, 0))
+    whole = backwards if k > 2 else 1
+    assert [answer.picked for answer in elicitation.history] == [whole, TIE, whole]
+
+
+def test_a_run_orders_as_a_simulated_person_does() -> None:
+    pool, person = make_pool(), SimulatedPerson(np.arange(6.0), order=True)
+    elicitation = Elicitation(pool, Rotating(k=3, max_steps=8))
+    elicitation.run(person)
+    utilities = person.utilities(pool)
+    for answer in elicitation.history:
+        assert isinstance(answer.picked, tuple)
+        ranked = utilities[[answer.query.options[i] for i in answer.picked]]
+        assert len(ranked) == 3
+        assert (np.diff(ranked) <= 0.0).all()
+
+
 def test_what_was_recorded_survives_a_person_who_fails() -> None:
     elicitation = Elicitation(make_pool(), Rotating())
     recorded: list[Event] = []
@@ -335,6 +416,10 @@ STARTED: dict[str, Strategy] = {
     "useralign": UserAlign(epsilon=0.1, delta=0.2, norm_bound=2.0, max_steps=9, estimate="inside"),
     "useralign-fixed": UserAlign(epsilon=None, max_steps=4),
     "useralign-loss": UserAlignLoss(max_steps=5),
+    "eubo": Eubo(Mixture((Features(), Features("rbf")), (1.0, 2.0)), options=3, tolerance=0.05),
+    "information-gain": InformationGain(Features(residual=0.2), max_steps=5),
+    "thompson": Thompson(max_steps=5),
+    "challenge": Challenge(Ball(2.0), epsilon=0.3),
     "iidbest": IIDBest(max_steps=6),
     "random": Random(),
     "winner-stays": WinnerStays(max_steps=5),
@@ -391,6 +476,39 @@ def test_events_name_winners_by_id_beside_the_order_shown() -> None:
         "at": "",
     }
     assert event_to_object(Undo("t")) == {"undo": True, "at": "t"}
+
+
+def test_events_name_an_order_by_ids_best_first() -> None:
+    query = Query(1, (5, 2, 0, 3), ("r6", "r3", "r1", "r4"))
+    assert event_to_object(Answer(query, (2, 0), "t")) == {
+        "query": 1,
+        "shown": ["r6", "r3", "r1", "r4"],
+        "answer": "order",
+        "order": ["r1", "r6"],
+        "at": "t",
+    }
+
+
+def test_orders_are_read_back_as_they_were_told() -> None:
+    pool = make_pool()
+    elicitation = Elicitation(pool, Rotating(k=4), 3)
+    for picked in ((2, 0, 3, 1), 1, (3, 0), (1, 0, 2), TIE):
+        elicitation.tell(asked(elicitation), picked)
+    elicitation.undo()
+    resumed = Elicitation.from_json(elicitation.to_json(), pool, Rotating(k=4))
+    assert resumed.log == elicitation.log
+    assert resumed.history == elicitation.history
+    told = [answer.picked for answer in resumed.history]
+    assert told == [(2, 0, 3, 1), 1, (3, 0), (1, 0, 2, 3)]
+
+
+def test_an_order_in_a_log_may_leave_out_its_last_response() -> None:
+    elicitation = Elicitation(make_pool(), Rotating())
+    shown = ["r3", "r1", "r2"]
+    order = {"query": 0, "shown": shown, "answer": "order", "order": ["r2", "r3"]}
+    elicitation.replay(order)
+    elicitation.replay(order | {"query": 1, "shown": shown[:2], "order": ["r1", "r3"]})
+    assert [answer.picked for answer in elicitation.history] == [(2, 0, 1), 1]
 
 
 def test_a_response_named_like_a_word_is_no_tie() -> None:
@@ -534,6 +652,16 @@ def event(**changes: Any) -> dict[str, Any]:
         event(answer="win"),
         event(answer=["tie"]),
         event(answer=None),
+        event(answer="order"),
+        event(answer="order", order=None),
+        event(answer="order", order=[]),
+        event(answer="order", order=["r1"]),
+        event(answer="order", order=["r1", "r1"]),
+        event(answer="order", order=["r1", "r3"]),
+        event(answer="order", order=["r1", 1]),
+        event(answer="order", order={"r1": 0, "r2": 1}),
+        event(answer="order", order="r1 r2"),
+        event(answer="order", shown=["a", "b"], order="ab"),
         {},
         {"undo": False},
         [],
@@ -646,9 +774,15 @@ class AgainstAList(RuleBasedStateMachine):
     def tell(self, data: st.DataObject) -> None:
         query = self.query()
         if query is not None:
-            positions = st.integers(0, len(query.options) - 1)
-            picked: Picked = data.draw(positions | st.sampled_from((TIE, SKIP)))
+            k = len(query.options)
+            orders = st.permutations(range(k)).map(tuple)
+            if k > 3:
+                orders |= orders.map(lambda order: order[:2])
+            said: st.SearchStrategy[Any] = st.integers(0, k - 1) | orders
+            picked: Picked = data.draw(said | st.sampled_from((TIE, SKIP)))
             self.elicitation.tell(query, picked)
+            if isinstance(picked, tuple) and k == 2:
+                picked = picked[0]
             self.answers.append((query, picked))
             self.log.append((query, picked))
 

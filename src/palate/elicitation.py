@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from palate.errors import (
     AnswerError,
+    ConflictError,
     FingerprintError,
     LogError,
     PalateError,
@@ -18,8 +19,8 @@ from palate.errors import (
     UnknownQueryError,
 )
 from palate.feedback import SKIP, TIE, Answer, Picked, Query, check_picked
-from palate.pool import Response, extend_pool, response_to_object
-from palate.strategies import STRATEGIES, Strategy, UserAlign, View
+from palate.pool import Response, extend_pool, object_to_response, response_to_object
+from palate.strategies import STRATEGIES, Strategy, View, default_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,10 +77,14 @@ class Recommendation:
         bound: B(t), by how much another response may still be better in utility units; under
             Bradley-Terry-Luce no response wins against this one with more than probability
             ``sigmoid(bound)``. None where the strategy gives no bound.
-        certified: whether the bound is within the strategy's threshold and the answers agree.
+        certified: whether the bound is within the strategy's threshold and the answers agree; or
+            the expected regret is within it, which allows for answers that do not.
         answers: questions answered so far, skips not counted.
         questions_left: about how many questions the strategy would still ask.
         consistent: False where the answers contradict each other, so that no taste explains all.
+        expected_regret: what the response is expected to lose to the best one, as a share of the
+            range from the pool's worst to its best, by what the strategy believes of everybody and
+            of these answers. None where it gives a bound or neither.
     """
 
     index: int
@@ -89,6 +94,7 @@ class Recommendation:
     answers: int
     questions_left: int
     consistent: bool
+    expected_regret: float | None = None
 
 
 class Elicitation:
@@ -99,7 +105,7 @@ class Elicitation:
 
     Args:
         pool: the responses.
-        strategy: which queries to ask; by default :class:`UserAlign`.
+        strategy: which queries to ask; by default :func:`palate.strategies.default_strategy`'s.
         seed: fixes what is random, such as the order in which options are shown; at least 0.
 
     Attributes:
@@ -122,7 +128,7 @@ class Elicitation:
             msg = f"seed must be a whole number of at least 0, not {seed!r}"
             raise ParameterError(msg)
         self.pool = pool
-        self.strategy = UserAlign() if strategy is None else strategy
+        self.strategy = default_strategy(pool) if strategy is None else strategy
         self.seed = seed
         self._first_pool = pool
         self._log: list[Event] = []
@@ -161,13 +167,14 @@ class Elicitation:
 
         Args:
             query: one that :meth:`ask` returned.
-            picked: a position in ``query.options``, "tie" or "skip".
+            picked: a position in ``query.options``, several of them as an order, best first (which
+                may leave out the worst), "tie" or "skip".
             seconds: how long the person took.
             at: when, as an ISO 8601 time in UTC; by default now.
 
         Raises:
-            AnswerError: ``picked`` is none of these, or the query has another answer already.
-                Telling the same answer twice does nothing.
+            AnswerError: ``picked`` is none of these; or, as a ConflictError, the query has another
+                answer already. Telling the same answer twice does nothing.
             UnknownQueryError: the query was not asked here, or its answer has been taken back.
         """
         picked = check_picked(picked, query)
@@ -190,7 +197,7 @@ class Elicitation:
                 f"query {query.number} was answered {told!r} and cannot be answered {picked!r} "
                 "as well; undo first"
             )
-            raise AnswerError(msg)
+            raise ConflictError(msg)
 
     def _append(self, answer: Answer) -> None:
         self._log.append(answer)
@@ -264,6 +271,7 @@ class Elicitation:
             sum(answer.picked != SKIP for answer in self._answers),
             choice.questions_left,
             choice.consistent,
+            choice.expected_regret,
         )
 
     def run(
@@ -427,15 +435,40 @@ class Elicitation:
             msg = f"the log's event {len(self._log) + 1} is damaged: {error}"
             raise LogError(msg) from error
 
+    def asked(self, number: int, shown: list[str]) -> Query:
+        """Take over a query that was asked before and waits for its answer: ask() returns it.
+
+        Args:
+            number: how many answers stood before it.
+            shown: ids of the responses in the order shown.
+
+        Raises:
+            LogError: it does not follow the answers that stand, or the pool has no such responses.
+        """
+        try:
+            self._pending = self._replayed_query(number, shown)
+        except PoolError as error:
+            msg = f"query {number} is damaged: {error}"
+            raise LogError(msg) from error
+        return self._pending
+
     def _replayed_answer(self, event: Mapping[str, Any]) -> Answer:
         query = self._replayed_query(event["query"], event["shown"])
         picked = event["answer"]
         if picked == "pick":
             picked = query.ids.index(event["picked"])
+        elif picked == "order":
+            picked = self._replayed_order(event["order"], query)
         elif picked not in {TIE, SKIP}:
-            msg = f"an answer is 'pick', 'tie' or 'skip', not {picked!r}"
+            msg = f"an answer is 'pick', 'order', 'tie' or 'skip', not {picked!r}"
             raise LogError(msg)
         return Answer(query, picked, str(event.get("at", "")), event.get("seconds"))
+
+    def _replayed_order(self, ids: list[str], query: Query) -> Picked:
+        if not isinstance(ids, list):
+            msg = f"an order is a list of ids, best first, not {ids!r}"
+            raise LogError(msg)
+        return check_picked([query.ids.index(i) for i in ids], query)
 
     def _replayed_query(self, number: int, shown: list[str]) -> Query:
         if number != len(self._answers) or len(set(shown)) != len(shown) or len(shown) < 2:
@@ -444,7 +477,7 @@ class Elicitation:
         return self._query(number, [self.pool.index(i) for i in shown])
 
     def _replay_extension(self, event: Mapping[str, Any]) -> None:
-        responses = [_object_to_response(record) for record in event["extend"]]
+        responses = [object_to_response(record) for record in event["extend"]]
         if not responses:
             raise LogError("an extension adds at least one response")
         pending, shown = None, event.get("pending")
@@ -461,7 +494,10 @@ class Elicitation:
 
 
 def event_to_object(event: Event) -> dict[str, Any]:
-    """An event of the log as JSON values: winners by response id, beside the order shown."""
+    """An event of the log as JSON values: winners by response id, beside the order shown.
+
+    An order of the options holds their ids, best first.
+    """
     if isinstance(event, Undo):
         return {"undo": True, "at": event.at}
     if isinstance(event, Extension):
@@ -475,6 +511,8 @@ def event_to_object(event: Event) -> dict[str, Any]:
     record: dict[str, Any] = {"query": query.number, "shown": list(query.ids)}
     if isinstance(event.picked, int):
         record |= {"answer": "pick", "picked": query.ids[event.picked]}
+    elif isinstance(event.picked, tuple):
+        record |= {"answer": "order", "order": [query.ids[i] for i in event.picked]}
     else:
         record["answer"] = event.picked
     record["at"] = event.at
@@ -498,11 +536,6 @@ def strategy_from_settings(settings: Mapping[str, Any]) -> Strategy:
     except (TypeError, PalateError) as error:
         msg = f"the log's strategy {name!r} has settings that do not fit: {error}"
         raise LogError(msg) from error
-
-
-def _object_to_response(record: Mapping[str, Any]) -> Response:
-    rest = {k: v for k, v in record.items() if k not in {"id", "text", "image"}}
-    return Response(record["id"], record.get("text"), record.get("image"), rest)
 
 
 def _check_metadata(response: Response) -> None:

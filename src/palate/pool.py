@@ -17,7 +17,7 @@ from palate.errors import PoolError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from palate._typing import Features
+    from palate._typing import Features, FloatArray
 
 Scaling: TypeAlias = Literal["half", "diameter", "none"]
 """How features are scaled so that no two responses lie farther apart than 1.
@@ -261,6 +261,17 @@ class Pool:
             raise PoolError(msg) from None
 
     @functools.cached_property
+    def style(self) -> FloatArray | None:
+        """(N, 7) how each response is written, standardised within the pool; None without texts.
+
+        See :func:`palate.embed.style_features`.
+        """
+        from palate.embed import style_features  # noqa: PLC0415
+
+        texts = [r.text for r in self.responses if r.text is not None]
+        return style_features(texts) if len(texts) == len(self.responses) else None
+
+    @functools.cached_property
     def _places(self) -> dict[str, int]:
         return {response.id: i for i, response in enumerate(self.responses)}
 
@@ -286,6 +297,12 @@ def response_to_object(response: Response) -> dict[str, Any]:
     # The response's own keys win: metadata cannot rename it or give it another text.
     rest = {k: v for k, v in response.metadata.items() if k not in content}
     return {k: v for k, v in content.items() if v is not None} | rest
+
+
+def object_to_response(record: Mapping[str, Any]) -> Response:
+    """What :func:`response_to_object` made; a KeyError where it has no id."""
+    rest = {k: v for k, v in record.items() if k not in {"id", "text", "image"}}
+    return Response(record["id"], record.get("text"), record.get("image"), rest)
 
 
 def _texts(responses: Sequence[Response]) -> list[str]:

@@ -23,6 +23,7 @@ import dataclasses
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,12 +42,17 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover
     raise MissingExtraError("palate.testing needs pytest: pip install pytest") from error
 
+pytest.register_assert_rewrite("palate._store_contract")
+
+from palate._store_contract import StoreContract  # noqa: E402 - after it is to be rewritten
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
     from palate.chat import ChatModel, Message
+    from palate.design import Renderer
     from palate.elicitation import Recommendation
     from palate.feedback import Answer, Person, Picked
     from palate.generate import Generator
@@ -60,7 +66,9 @@ __all__ = [
     "EmbedderContract",
     "GeneratorContract",
     "PersonContract",
+    "RendererContract",
     "ScriptedModel",
+    "StoreContract",
     "StrategyContract",
 ]
 
@@ -72,13 +80,13 @@ def _pool(n: int, d: int = 8, seed: int = 0) -> Pool:
     return Pool("Which of these?", texts, features, scaling="diameter")
 
 
-def _consistent(pool: Pool, seed: int = 0) -> Say:
-    """Somebody who always picks the option of highest utility."""
+def _consistent(pool: Pool, seed: int = 0, *, order: bool = False) -> Say:
+    """Somebody who always picks the option of highest utility, or orders them by it."""
     rng = np.random.default_rng(seed)
     if pool.features is None:
-        person = SimulatedPerson(utilities=rng.normal(size=len(pool)))
+        person = SimulatedPerson(utilities=rng.normal(size=len(pool)), order=order)
     else:
-        person = SimulatedPerson(rng.normal(size=pool.features.shape[1]))
+        person = SimulatedPerson(rng.normal(size=pool.features.shape[1]), order=order)
 
     def say(query: Query) -> Picked:
         return person.answer(query, pool)  # type: ignore[return-value]  # it never stops or undoes
@@ -90,9 +98,11 @@ def _capricious(seed: int = 0) -> Say:
     """Somebody who says whatever comes to mind, the same at each replay."""
 
     def say(query: Query) -> Picked:
-        rng = np.random.default_rng([seed, query.number])
-        said = int(rng.integers(len(query.options) + 2))
-        return said if said < len(query.options) else (TIE, SKIP)[said - len(query.options)]
+        rng, k = np.random.default_rng([seed, query.number]), len(query.options)
+        said = int(rng.integers(k + 2))
+        if k > 2 and said < k and rng.random() < 0.5:
+            return tuple(rng.permutation(k)[: max(2, said)].tolist())
+        return said if said < k else (TIE, SKIP)[said - k]
 
     return say
 
@@ -251,6 +261,40 @@ class StrategyContract:
             elicitation = Elicitation(pool, strategy, seed)
             _ask_on(elicitation, _capricious(seed), self.most_questions)
 
+    def test_learns_from_orders(self, strategy: Strategy, pool: Pool) -> None:
+        """An order of what it shows, whole or its top alone, is an answer like any other."""
+        whole = _consistent(pool, order=True)
+
+        def top(query: Query) -> Picked:
+            said = whole(query)
+            return said[:2] if isinstance(said, tuple) else said
+
+        for say in (whole, top):
+            elicitation = Elicitation(pool, strategy, seed=10)
+            _ask_on(elicitation, say, self.most_questions)
+            recommendation = elicitation.recommend()
+            assert 0 <= recommendation.index < len(pool)
+            resumed = Elicitation.from_json(elicitation.to_json(), pool, strategy)
+            _assert_same_recommendation(resumed.recommend(), recommendation)
+
+    def test_an_order_of_two_is_a_pick(self, strategy: Strategy, pool: Pool) -> None:
+        """Of two options, the first of an order is the one picked."""
+        say = _consistent(pool, seed=1)
+
+        def ordered(query: Query) -> Picked:
+            said = say(query)
+            if isinstance(said, int) and len(query.options) == 2:
+                return said, 1 - said
+            return said
+
+        runs = [Elicitation(pool, strategy, seed=11) for _ in range(2)]
+        picks, orders = (
+            _ask_on(run, answer, self.most_questions)
+            for run, answer in zip(runs, (say, ordered), strict=True)
+        )
+        assert picks == orders, "an order of two led to other questions than the pick"
+        _assert_same_recommendation(runs[1].recommend(), runs[0].recommend())
+
     @pytest.mark.parametrize("most", [0, 1, 3])
     def test_keeps_to_max_steps(self, strategy: Strategy, pool: Pool, most: int) -> None:
         """Picks and ties count towards ``max_steps``, skips do not."""
@@ -274,6 +318,7 @@ class StrategyContract:
                 query = elicitation.ask()
                 assert 0 <= choice.index < len(pool)
                 assert choice.bound is None or 0.0 <= choice.bound < np.inf
+                assert choice.expected_regret is None or 0.0 <= choice.expected_regret <= 1.0
                 assert (choice.questions_left > 0) == (query is not None), (
                     f"{choice.questions_left} questions left, and the next one is {query}"
                 )
@@ -339,7 +384,8 @@ class StrategyContract:
             query = elicitation.ask()
             if query is None:
                 break
-            for other in (TIE, 0, 1):
+            every = tuple(range(len(query.options)))
+            for other in (TIE, 0, 1) if len(every) == 2 else (TIE, 0, every[-1], every):
                 elicitation.tell(query, other)
                 elicitation.ask()
                 elicitation.recommend()
@@ -356,17 +402,17 @@ def _assert_same_step(
     when: str,
 ) -> None:
     assert one[0] == two[0], f"{when} it proposes {two[0]} instead of {one[0]}"
-    same = _without_bound(one[1]) == _without_bound(two[1]) and _close(one[1].bound, two[1].bound)
-    assert same, f"{when} it chooses {two[1]} instead of {one[1]}"
+    assert _same(one[1], two[1]), f"{when} it chooses {two[1]} instead of {one[1]}"
 
 
 def _assert_same_recommendation(one: Recommendation, two: Recommendation) -> None:
-    same = _without_bound(one) == _without_bound(two) and _close(one.bound, two.bound)
-    assert same, f"{two} instead of {one}"
+    assert _same(one, two), f"{two} instead of {one}"
 
 
-def _without_bound(choice: Choice | Recommendation) -> Choice | Recommendation:
-    return dataclasses.replace(choice, bound=None)
+def _same(one: Choice | Recommendation, two: Choice | Recommendation) -> bool:
+    rest = [dataclasses.replace(choice, bound=None, expected_regret=None) for choice in (one, two)]
+    bounds = _close(one.bound, two.bound) and _close(one.expected_regret, two.expected_regret)
+    return rest[0] == rest[1] and bounds
 
 
 def _close(one: float | None, two: float | None) -> bool:
@@ -487,15 +533,18 @@ class PersonContract:
         ]
 
     def test_replies_are_valid(self, person: Person, pool: Pool, queries: list[Query]) -> None:
-        """A reply is a position in the options, or "tie", "skip", "undo" or "stop"."""
+        """A reply is a position in the options, an order, or "tie", "skip", "undo" or "stop"."""
         for query in queries:
             reply = person.answer(query, pool)
             if isinstance(reply, str):
                 assert reply in {"tie", "skip", "undo", "stop"}, f"{reply!r} is no reply"
-            else:
-                assert isinstance(reply, int), f"a position is an int, not {type(reply).__name__}"
-                assert not isinstance(reply, bool), "a position is an int, not a bool"
-                assert 0 <= reply < len(query.options), f"{reply} is not in {query.options}"
+                continue
+            if isinstance(reply, tuple):
+                assert len(set(reply)) == len(reply) >= 2, f"{reply} is no order"
+            for place in reply if isinstance(reply, tuple) else (reply,):
+                assert isinstance(place, int), f"a position is an int, not {type(place).__name__}"
+                assert not isinstance(place, bool), "a position is an int, not a bool"
+                assert 0 <= place < len(query.options), f"{place} is not in {query.options}"
 
     def test_leaves_the_pool_as_it_was(
         self, person: Person, pool: Pool, queries: list[Query]
@@ -680,3 +729,50 @@ class GeneratorContract:
         pool = generator.generate(self.prompt, 4).embedded()
         assert pool.features is not None
         assert len(pool.features) == 4
+
+
+class RendererContract:
+    """What every :class:`palate.design.Renderer` keeps to.
+
+    Override the fixture ``renderer``; it must be able to show any prompt, some ten times in all.
+    """
+
+    prompts: tuple[str, ...] = ("a castle, golden hour glow", "Überraschung, 東京, 🎉", "noon")
+
+    @pytest.fixture
+    def renderer(self) -> Renderer:
+        """The renderer under test."""
+        raise NotImplementedError("override the fixture `renderer`")
+
+    def test_shows_something_for_each_prompt(self, renderer: Renderer) -> None:
+        """A text or an existing picture each, in order, that says which prompt it is of."""
+        from palate.design.render import response_id  # noqa: PLC0415
+
+        assert renderer.render([]) == []
+        shown = renderer.render(list(self.prompts))
+        assert [r.metadata["prompt"] for r in shown] == list(self.prompts)
+        assert [r.id for r in shown] == [response_id(prompt) for prompt in self.prompts]
+        Pool("Which of these?", shown)  # refuses what is shown twice
+        assert all(r.image is None or Path(r.image).is_file() for r in shown)
+
+    def test_the_same_prompt_shows_the_same(self, renderer: Renderer) -> None:
+        """Asked again, in another order or twice at once, nothing changes."""
+        first = renderer.render(list(self.prompts))
+        content = [r.image and Path(r.image).read_bytes() for r in first]
+        again = renderer.render([*reversed(self.prompts), self.prompts[0]])
+        assert again == [*reversed(first), first[0]]
+        assert [r.image and Path(r.image).read_bytes() for r in first] == content
+
+    @pytest.mark.parametrize("prompts", [[""], ["a castle", " \n"], "a castle"])
+    def test_refuses_a_blank_prompt(self, renderer: Renderer, prompts: Any) -> None:  # noqa: ANN401
+        """There is something to show; a single text is no list of prompts."""
+        with pytest.raises(ParameterError):
+            renderer.render(prompts)
+
+    def test_has_one_identity(self, renderer: Renderer) -> None:
+        """Its identity is a text that rendering does not change."""
+        before = renderer.identity
+        assert isinstance(before, str)
+        assert before
+        renderer.render([self.prompts[0]])
+        assert renderer.identity == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from palate.feedback import TIE, Query
 from palate.people import SimulatedPerson
 from palate.pool import Pool
 from palate.strategies import IIDBest
+
+if TYPE_CHECKING:
+    from palate.people.simulated import Noise
 
 
 def make_pool(n: int, d: int = 4, seed: int = 0) -> Pool:
@@ -101,6 +105,90 @@ def test_flips_happen_at_their_rate_and_are_counted(rate: float) -> None:
         assert likely(int(picked[1]), person.contrary, 0.5)
 
 
+def ranking(person: SimulatedPerson, asked: Query, pool: Pool) -> tuple[int, ...]:
+    """The order given, in pool indices."""
+    reply = person.answer(asked, pool)
+    assert isinstance(reply, tuple)
+    return tuple(asked.options[i] for i in reply)
+
+
+def test_a_consistent_person_orders_by_utility() -> None:
+    pool, utilities = Pool("Which?", list("abcdef")), [0.3, 2.0, -1.0, 0.3, 5.0, 0.0]
+    person = SimulatedPerson(utilities=utilities, order=True)
+    expected = [4, 1, 0, 3, 5, 2]  # of equal ones the first in the pool
+    for size in (3, 4, 6):
+        for options in itertools.permutations(range(6), size):
+            if size < 6 or options[0] == 2:
+                ranked = ranking(person, query(0, *options), pool)
+                assert ranked == tuple(i for i in expected if i in options)
+    assert person.contrary == 0
+
+
+def test_logit_orders_follow_plackett_and_luce() -> None:
+    pool, utilities = Pool("Which?", list("abcd")), np.array([0.0, 1.0, -1.0, 0.5])
+    person = SimulatedPerson(utilities=utilities, noise="logit", order=True, seed=5)
+    rng = np.random.default_rng(0)
+    orders = list(itertools.permutations(range(4)))
+    counts = dict.fromkeys(orders, 0)
+    for t in range(4000):
+        counts[ranking(person, query(t, *rng.permutation(4).tolist()), pool)] += 1
+    weights = np.exp(utilities)
+    expected = [
+        np.prod([weights[i] / weights[list(order[place:])].sum() for place, i in enumerate(order)])
+        for order in orders
+    ]
+    assert sum(expected) == pytest.approx(1.0)
+    assert chisquare(list(counts.values()), 4000 * np.array(expected)).pvalue > 0.001
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 1.0])
+def test_a_flip_of_an_order_exchanges_two_neighbours_any_two_alike(rate: float) -> None:
+    pool = Pool("Which?", list("abcd"))
+    person = SimulatedPerson(utilities=[3.0, 2.0, 1.0, 0.0], order=True, flip_rate=rate, seed=8)
+    seen = {(0, 1, 2, 3): 0, (1, 0, 2, 3): 0, (0, 2, 1, 3): 0, (0, 1, 3, 2): 0}
+    for t in range(2000):
+        seen[ranking(person, query(t, 3, 1, 0, 2), pool)] += 1  # type: ignore[index]
+    right, first, *others = seen.values()
+    assert likely(2000 - right, 2000, rate)
+    if rate:
+        assert chisquare([first, *others]).pvalue > 0.001
+    assert person.contrary == first  # only those change who comes first
+
+
+@pytest.mark.parametrize("flip_rate", [0.0, 0.3])
+@pytest.mark.parametrize("noise", ["none", "logit"])
+def test_of_two_an_order_is_the_pick_and_of_more_it_begins_with_it(
+    noise: Noise, flip_rate: float
+) -> None:
+    pool = Pool("Which?", list("abcde"))
+    utilities = [0.3, 0.1, 0.2, 0.0, -0.5]
+    picks, orders = (
+        SimulatedPerson(utilities=utilities, noise=noise, flip_rate=flip_rate, order=order, seed=4)
+        for order in (False, True)
+    )
+    for t in range(200):
+        asked = query(t, t % 5, (t + 1 + t % 3) % 5)
+        assert picks.answer(asked, pool) == orders.answer(asked, pool)
+        several = query(t, *np.random.default_rng(t).permutation(5)[: 3 + t % 3].tolist())
+        first = ranking(orders, several, pool)[0]
+        assert flip_rate or first == winner(picks, several, pool)
+
+
+def test_a_person_who_orders_calls_ties_as_well() -> None:
+    pool = Pool("Which?", list("abc"))
+    person = SimulatedPerson(utilities=[0.0, 0.09, 0.5], tie_below=0.1, order=True)
+    assert person.answer(query(0, 0, 1), pool) == TIE
+    assert ranking(person, query(1, 0, 1, 2), pool) == (2, 1, 0)
+
+
+def test_a_seed_keeps_its_answers() -> None:
+    """Runs of simulated people are compared from version to version."""
+    pool = Pool("Which?", list("abcde"))
+    person = SimulatedPerson(utilities=np.arange(5) / 4, noise="logit", flip_rate=0.2, seed=3)
+    said = [winner(person, query(t, t % 5, (t + 2) % 5), pool) for t in range(16)]
+    assert said == [0, 1, 4, 0, 4, 2, 1, 4, 3, 1, 0, 3, 4, 3, 4, 2]
+
+
 def test_the_realised_rate_of_logit_answers_is_counted_too() -> None:
     pool = Pool("Which?", ["a", "b"])
     person = SimulatedPerson(utilities=[0.4, 0.0], noise="logit", flip_rate=0.2, seed=1)
@@ -138,6 +226,14 @@ def test_the_order_shown_does_not_change_the_answer(noise: str, utilities: list[
                     for shown in itertools.permutations(options)
                 }
                 assert len(picked) == 1
+                person.order = size > 2
+                ranked = {
+                    ranking(person, query(number, *shown), pool)
+                    for shown in itertools.permutations(options)
+                    if size > 2
+                }
+                assert len(ranked) <= 1
+                person.order = False
 
 
 def test_the_same_person_answers_the_same_again() -> None:

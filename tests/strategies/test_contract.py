@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,13 +14,18 @@ import pytest
 from palate.feedback import Answer, Query
 from palate.people import SimulatedPerson
 from palate.pool import Pool
+from palate.preference.prior import Ball, Features, Mixture
 from palate.strategies import (
     STRATEGIES,
+    Challenge,
     Choice,
+    Eubo,
     IIDBest,
+    InformationGain,
     Oracle,
     Random,
     Strategy,
+    Thompson,
     UserAlign,
     UserAlignLoss,
     View,
@@ -40,6 +46,17 @@ BUILT_IN: tuple[Strategy, ...] = (
     UserAlign(epsilon=None, max_steps=16),
     UserAlign(epsilon=None, max_steps=16, estimate="inside"),
     UserAlignLoss(max_steps=8),
+    Eubo(),
+    Eubo(options=3, max_steps=5),
+    Eubo(prior=Ball(), max_steps=4),
+    Eubo(prior=Mixture((Features(), Features("rbf", 0.1)), (3.0, 1.0)), max_steps=5),
+    InformationGain(max_steps=5),
+    InformationGain(options=3, max_steps=4),
+    Thompson(max_steps=5),
+    Thompson(options=3, max_steps=4),
+    Challenge(),
+    Challenge(options=3),
+    Challenge(prior=Features(), epsilon=0.5, max_steps=6),
     IIDBest(max_steps=15),
     Random(),
     WinnerStays(),
@@ -68,7 +85,7 @@ def test_no_built_in_strategy_is_left_out_of_the_contract() -> None:
 
 def test_every_strategy_of_the_package_is_registered_under_its_own_name() -> None:
     ours = {c for c in subclasses(Strategy) if c.__module__.startswith("palate.strategies.")}
-    assert ours - {Strategy} == set(STRATEGIES.values())
+    assert {c for c in ours if not inspect.isabstract(c)} == set(STRATEGIES.values())
     assert all(cls.name == name for name, cls in STRATEGIES.items())
 
 
@@ -93,6 +110,27 @@ class Fair(Strategy):
         left, most = len(view.pool) - 1 - len(view.answers), self.steps_left(view)
         left = left if most is None else min(left, most)
         return Choice(int(wins.argmax()), None, len(view.pool) == 1, left)
+
+
+@dataclass(frozen=True)
+class Several(WinnerStays):
+    """Shows the winner so far and as many more as it may: the smallest strategy for orders."""
+
+    name: ClassVar[str] = "several"
+
+    options: int = 4
+
+    def propose(self, view: View) -> tuple[int, ...] | None:
+        incumbent, challengers, _ = self._standing(view)
+        if not challengers or self.steps_left(view) == 0:
+            return None
+        return incumbent, *challengers[: self.options - 1]
+
+
+class TestSeveral(StrategyContract):
+    @pytest.fixture(params=[3, 4])
+    def strategy(self, request: pytest.FixtureRequest) -> Strategy:
+        return Several(options=request.param)
 
 
 class TestFair(StrategyContract):
@@ -141,6 +179,28 @@ class TrustsItsMemo(Fair):
         seen = view.memo.setdefault("seen", [])
         seen.append(options)
         return options if len(seen) < 3 else seen[-2]
+
+
+@dataclass(frozen=True)
+class TakesPicksForPlaces(Several):
+    """Knows no orders: what was picked is the place of one option."""
+
+    def choose(self, view: View) -> Choice:
+        for answer in view.answers:
+            if answer.picked not in {"tie", "skip"}:
+                answer.query.options[answer.picked]  # type: ignore[index]
+        return super().choose(view)
+
+
+@dataclass(frozen=True)
+class TakesOrdersForWhole(Several):
+    """Knows no order of the best alone."""
+
+    def choose(self, view: View) -> Choice:
+        for answer in view.answers:
+            if isinstance(answer.picked, tuple):
+                answer.query.options[answer.picked[len(answer.query.options) - 1]]
+        return super().choose(view)
 
 
 @dataclass(frozen=True)
@@ -213,6 +273,15 @@ def test_the_contract_refuses_what_breaks_it(
 ) -> None:
     with pytest.raises(AssertionError):
         check(StrategyContract(), broken, contract_pool())
+
+
+def test_the_contract_refuses_a_strategy_that_knows_no_orders() -> None:
+    check = StrategyContract.test_learns_from_orders
+    check(StrategyContract(), Several(), contract_pool())
+    with pytest.raises(TypeError):
+        check(StrategyContract(), TakesPicksForPlaces(), contract_pool())
+    with pytest.raises(IndexError):
+        check(StrategyContract(), TakesOrdersForWhole(), contract_pool())
 
 
 def test_the_contract_refuses_more_questions_than_max_steps() -> None:
@@ -309,6 +378,12 @@ class TestConsistentPerson(PersonContract):
         return SimulatedPerson(utilities=np.arange(len(pool)))
 
 
+class TestPersonWhoOrders(PersonContract):
+    @pytest.fixture
+    def person(self) -> Person:
+        return SimulatedPerson(np.ones(8), noise="logit", flip_rate=0.3, order=True)
+
+
 class TestNoisyPerson(PersonContract):
     @pytest.fixture
     def person(self) -> Person:
@@ -325,7 +400,9 @@ class Shouts:
         return self.reply
 
 
-@pytest.mark.parametrize("reply", [2, -1, True, "yes", None, 0.0])
+@pytest.mark.parametrize(
+    "reply", [2, -1, True, "yes", None, 0.0, (), (0,), (0, 0), (0, 2), (0, 1.0), (0, True), [0, 1]]
+)
 def test_the_person_contract_refuses_what_is_no_reply(reply: object) -> None:
     query = Query(0, (0, 1), ("r1", "r2"))
     with pytest.raises(AssertionError):

@@ -23,20 +23,25 @@ class SimulatedPerson:
     """Answers from known utilities: always the best option, or by the multinomial logit.
 
     The person's answer to a query depends on the seed, the number of the query and what it shows,
-    so a replay gets the same answers.
+    so a replay gets the same answers. Somebody who orders the options puts first what they would
+    have picked, flips aside; of two options the order is the pick.
 
     Args:
         theta: (d,) weights; the utilities are ``features @ theta``. Or:
         utilities: (N,) utility of each response of the one pool that will be asked about.
         noise: "none": picks the option of highest utility, a consistent person; "logit": picks
             option i with probability proportional to ``exp(u_i)``, Bradley-Terry-Luce for two.
-        flip_rate: probability in [0, 1] that an answer is replaced by another option.
-        tie_below: two options whose utilities differ by less are called a tie.
+        order: whether to order all options, best first, instead of picking one: by utility, or with
+            logit noise by picking again and again from those left (Plackett-Luce).
+        flip_rate: probability in [0, 1] that an answer is replaced by another option. In an order
+            two neighbours are exchanged instead, any two alike: the least mistake there is, and of
+            two options the same as another pick.
+        tie_below: options whose utilities all differ by less are called a tie.
         seed: fixes the noise.
 
     Attributes:
         asked: queries answered.
-        contrary: answers that were not the option of highest utility.
+        contrary: answers that did not put the option of highest utility first.
 
     Raises:
         ParameterError: neither or both of theta and utilities, or a value outside its range.
@@ -48,6 +53,7 @@ class SimulatedPerson:
         *,
         utilities: ArrayLike | None = None,
         noise: Noise = "none",
+        order: bool = False,
         flip_rate: float = 0.0,
         tie_below: float = 0.0,
         seed: int = 0,
@@ -69,6 +75,7 @@ class SimulatedPerson:
         self._theta = None if theta is None else _vector("theta", theta)
         self._utilities = None if utilities is None else _vector("utilities", utilities)
         self.noise: Noise = noise
+        self.order = order
         self.flip_rate = flip_rate
         self.tie_below = tie_below
         self.seed = seed
@@ -96,28 +103,37 @@ class SimulatedPerson:
         return pool.features @ theta
 
     def answer(self, query: Query, pool: Pool) -> Reply:
-        """Pick an option, or call a tie."""
+        """Pick an option, order them all, or call a tie."""
         utilities = self.utilities(pool)[list(query.options)]
         # Drawn by pool index, so that the order on the screen does not change the answer.
-        order = np.argsort(query.options)
-        best = int(order[np.argmax(utilities[order])])
+        left = np.argsort(query.options).tolist()
+        best = max(left, key=lambda i: utilities[i])
         self.asked += 1
         if self.tie_below and float(np.ptp(utilities)) < self.tie_below:
             return TIE
         rng = generator(self.seed, "person", query.number, *sorted(query.options))
-        picked = best
-        if self.noise == "logit":
-            weights = np.exp(utilities - utilities.max())[order]
-            picked = int(order[rng.choice(len(order), p=weights / weights.sum())])
+        ranked = [left.pop(self._place(utilities[left], rng))]
+        while self.order and left:
+            ranked.append(left.pop(self._place(utilities[left], rng)))
         if self.flip_rate and rng.random() < self.flip_rate:
-            others = [int(i) for i in order if i != picked]
-            picked = others[int(rng.integers(len(others)))]
-        self.contrary += picked != best
-        return picked
+            if self.order:
+                i = int(rng.integers(len(ranked) - 1))
+                ranked[i], ranked[i + 1] = ranked[i + 1], ranked[i]
+            else:
+                ranked = [left[int(rng.integers(len(left)))]]
+        self.contrary += ranked[0] != best
+        return tuple(ranked) if len(ranked) > 2 else ranked[0]
+
+    def _place(self, utilities: FloatArray, rng: np.random.Generator) -> int:
+        """Which of some options the person would pick; of equal ones the first."""
+        if self.noise == "none" or len(utilities) == 1:
+            return int(np.argmax(utilities))
+        weights = np.exp(utilities - utilities.max())
+        return int(rng.choice(len(weights), p=weights / weights.sum()))
 
     @property
     def contrary_rate(self) -> float:
-        """Realised share of answers that were not the option of highest utility."""
+        """Realised share of answers that did not put the option of highest utility first."""
         return self.contrary / self.asked if self.asked else 0.0
 
 

@@ -67,11 +67,14 @@ class Choice:
 
     Attributes:
         index: place in the pool.
-        bound: how much better another response may still be, in utility units; None where the
-            strategy gives no bound.
+        bound: how much better another response may still be, in utility units: logits of an
+            answer; None where the strategy gives no bound.
         certified: whether the strategy vouches for the choice to within its threshold.
         questions_left: an estimate of how many questions the strategy would still ask.
         consistent: False where the answers contradict each other, so that no taste explains all.
+        expected_regret: utility that the choice is expected to lose to the best response, as a
+            share of the range from the pool's worst to its best; None where the strategy expects
+            nothing, or gives a bound.
     """
 
     index: int
@@ -79,6 +82,7 @@ class Choice:
     certified: bool
     questions_left: int
     consistent: bool = True
+    expected_regret: float | None = None
 
 
 class Strategy(ABC):
@@ -114,24 +118,26 @@ class Strategy(ABC):
 
 
 def steps(answers: Sequence[Answer]) -> int:
-    """Questions answered: picks and ties count, a skip does not."""
+    """Questions answered: picks, orders and ties count, a skip does not."""
     return sum(answer.picked != "skip" for answer in answers)
 
 
 def comparisons(answers: Sequence[Answer], features: Features) -> tuple[FloatArray, IndexArray]:
-    """Picks as differences (m, d), winner minus loser, and the answer (m,) each row belongs to.
+    """Answers as differences (m, d), winner minus loser, and the stage (m,) each row belongs to.
 
-    Ties and skips give no row.
+    A pick out of K is one stage of K - 1 rows. An order is a stage for each place that it settles,
+    with a row for each option below (:attr:`palate.feedback.Answer.stages`), so that the
+    multinomial-logit loss of the rows is the log-loss of the order under the model of Plackett and
+    Luce: the product of the probabilities of its stages (Plackett 1975; Luce 1959). Ties and skips
+    give no row.
     """
     winners: list[int] = []
     losers: list[int] = []
     groups: list[int] = []
-    for answer in answers:
-        winner = answer.winner
-        if winner is not None:
-            groups += [groups[-1] + 1 if groups else 0] * len(answer.losers)
-            winners += [winner] * len(answer.losers)
-            losers += answer.losers
+    for stage, (winner, others) in enumerate(s for answer in answers for s in answer.stages):
+        winners += [winner] * len(others)
+        losers += others
+        groups += [stage] * len(others)
     rows = np.array([*winners, *losers], dtype=np.intp)
     chosen = features[rows].astype(np.float64)
     return chosen[: len(winners)] - chosen[len(winners) :], np.array(groups, dtype=np.intp)

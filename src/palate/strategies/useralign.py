@@ -12,7 +12,7 @@ from palate.preference import ChallengerSearch, VersionSpace
 from palate.preference.challenger import best_responses
 from palate.preference.confidence import check_delta
 from palate.preference.estimate import check_norm_bound
-from palate.strategies.base import Choice, Strategy, View, check_max_steps
+from palate.strategies.base import Choice, Strategy, View, check_max_steps, comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,8 @@ class UserAlign(Strategy):
 
     A tie or a skip adds no constraint, and the pair is not shown again. A response that tied with
     the incumbent counts as no better; one that was skipped stays in the bound, so that a choice
-    beside it is not certified.
+    beside it is not certified. An order is taken as its stages: every pair that it settles is a
+    half-space (those of neighbours imply the rest), and t grows by one a stage.
 
     Args:
         epsilon: utility by which another response may still be better when it stops, in [0, S]; 0
@@ -241,10 +242,11 @@ class _Run:
                 for i in answer.query.options:
                     pairs.setdefault(i, set()).update(set(answer.query.options) - {i})
             else:
-                for loser in answer.losers:
-                    self.lost_to.setdefault(loser, set()).add(answer.winner)
-                shown = self.features[[answer.winner, *answer.losers]].astype(np.float64)
-                self.space = self.space.extended(shown[0] - shown[1:])
+                for winner, losers in answer.stages:
+                    for loser in losers:
+                        self.lost_to.setdefault(loser, set()).add(winner)
+                differences, stages = comparisons([answer], self.features)
+                self.space = self.space.extended(differences, groups=stages)
         self.seen = len(answers)
 
     def tied_with(self, incumbent: int) -> IndexArray:
