@@ -326,6 +326,41 @@ def test_a_pick_out_of_k_gives_a_row_for_each_option_rejected(comparison: Compar
         assert comparison.options[rejected] == row["rejected"]
 
 
+@given(
+    st.integers(2, 5).flatmap(lambda k: st.tuples(st.permutations(range(k)), st.integers(2, k))),
+)
+def test_an_order_gives_a_row_for_each_pair_that_it_implies(drawn: tuple[list[int], int]) -> None:
+    ranked, named = drawn
+    k = len(ranked)
+    options = tuple(f"Dish {i}." for i in range(k))
+    order = tuple(ranked[:named])
+    rows, left_out = trl_rows([Comparison("Dinner?", options, order)], metadata=True)
+    assert left_out == 0
+    place = {option: i for i, option in enumerate(order)}
+    expected = [[a, b] for a in order for b in range(k) if a != b and place[a] < place.get(b, k)]
+    assert [row["metadata"]["positions"] for row in rows] == expected
+    assert [[row["chosen"], row["rejected"]] for row in rows] == [
+        [options[a], options[b]] for a, b in expected
+    ]
+    if named == k:
+        assert len(rows) == k * (k - 1) // 2
+
+
+def test_pairs_of_an_order_are_read_back_with_their_places(tmp_path: Path) -> None:
+    order = Comparison("Dinner?", ("Soup.", "Stew.", "Pie."), (2, 0, 1), "ann", {"at": "noon"})
+    for name in NAMES:
+        assert write_comparisons(tmp_path / name, [order], metadata=True) == 0
+        pairs = read_comparisons(tmp_path / name)
+        assert [(c.options, c.picked) for c in pairs] == [
+            (("Soup.", "Pie."), 1),
+            (("Stew.", "Pie."), 1),
+            (("Soup.", "Stew."), 0),
+        ]
+        assert {(c.prompt, c.person, c.metadata["at"]) for c in pairs} == {
+            ("Dinner?", "ann", "noon")
+        }
+
+
 def test_rows_have_the_standard_columns_and_no_other() -> None:
     comparison = Comparison("Dinner?", ("Soup.", "Stew."), 1, "ann", {"at": "noon"})
     expected = {"prompt": "Dinner?", "chosen": "Stew.", "rejected": "Soup."}
@@ -460,6 +495,20 @@ def test_the_answers_of_an_elicitation_become_comparisons() -> None:
         ids = list(answer.query.ids)
         assert comparison.metadata == {"pool": "p", "ids": ids, "at": "noon", "seconds": 1.5}
     assert comparisons[0].chosen == pool.responses[elicitation.history[0].query.options[1]].text
+
+
+def test_an_order_stays_one_from_the_log_to_the_comparison() -> None:
+    pool = Pool("Dinner?", ["Soup.", "Stew.", "Pie.", "Rice."])
+    shown = ["r3", "r1", "r4", "r2"]
+    event = {"query": 0, "shown": shown, "answer": "order", "order": ["r2", "r3", "r1", "r4"]}
+    elicitation = Elicitation(pool, WinnerStays())
+    elicitation.replay(event)
+    elicitation.replay(event | {"query": 1, "order": ["r4", "r1"]})
+    resumed = Elicitation.from_json(elicitation.to_json(), pool)
+    whole, top = comparisons_of(pool, resumed.history)
+    assert (whole.picked, top.picked) == ((3, 0, 1, 2), (2, 1))
+    assert whole.stages[1] == ("Pie.", ("Soup.", "Rice."))
+    assert (top.chosen, top.rejected) == ("Rice.", ("Pie.", "Soup.", "Stew."))
 
 
 def test_answers_are_taken_by_id_wherever_the_response_stands_now() -> None:

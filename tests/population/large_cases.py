@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,3 +134,9 @@ def picks(n: int, seed: int, people: Sequence[str] = ("ann", "bob")) -> list[Com
             )
         )
     return result
+
+
+def other_way(comparison: Comparison) -> Comparison:
+    """The same two responses, and the other one picked."""
+    assert comparison.picked in (0, 1)
+    return replace(comparison, picked=1 if comparison.picked == 0 else 0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from palate.errors import ModelError, ParameterError
 from palate.feedback import Comparison
 from palate.population.comparisons import from_comparisons
+from palate.preference import multinomial_loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +67,75 @@ def test_rows_of_picks_and_what_is_left_out() -> None:
     assert data.items[data.rejected].tolist() == [Counting.row(text) for _, _, text in rows]
     # Only what was picked or passed over is embedded, and once.
     assert sorted(embedder.texts) == ["cake", "rice", "soup", "tea"]
+
+
+def test_an_order_is_one_pick_a_stage() -> None:
+    orders = [
+        Comparison("food?", ("soup", "rice", "cake", "pie"), (2, 0, 3, 1), "ann"),
+        Comparison("food?", ("soup", "rice", "cake", "pie"), (3, 0), "bob"),
+        Comparison("food?", ("soup", "pie"), (1, 0), "bob"),
+        Comparison("food?", ("soup", "pie"), "tie", "bob"),
+    ]
+    data, left_out = from_comparisons(orders, Counting(), prompts="none")
+    rows = [
+        ("ann", "cake", "soup"),
+        ("ann", "cake", "rice"),
+        ("ann", "cake", "pie"),
+        ("ann", "soup", "rice"),
+        ("ann", "soup", "pie"),
+        ("ann", "pie", "rice"),
+        ("bob", "pie", "soup"),
+        ("bob", "pie", "rice"),
+        ("bob", "pie", "cake"),
+        ("bob", "soup", "rice"),
+        ("bob", "soup", "cake"),
+        ("bob", "pie", "soup"),
+    ]
+    assert left_out == 1
+    assert [data.people[i] for i in data.person] == [person for person, _, _ in rows]
+    assert data.items[data.chosen].tolist() == [Counting.row(text) for _, text, _ in rows]
+    assert data.items[data.rejected].tolist() == [Counting.row(text) for _, _, text in rows]
+    assert data.pick is not None
+    assert data.pick.tolist() == [0, 0, 0, 1, 1, 2, 3, 3, 3, 4, 4, 5]
+    assert data.answers_per_person.tolist() == [3, 3]
+
+
+def test_of_a_text_shown_twice_the_best_place_counts() -> None:
+    shown = ("soup", "rice", "soup", "cake")
+    expected = {
+        (0, 2, 1, 3): [("soup", "rice"), ("soup", "cake"), ("rice", "cake")],
+        (1, 0, 3, 2): [("rice", "soup"), ("rice", "cake"), ("soup", "cake")],
+        (0, 3): [("soup", "rice"), ("soup", "cake"), ("cake", "rice")],
+    }
+    for picked, pairs in expected.items():
+        comparison = Comparison("food?", shown, picked, "ann")
+        data, left_out = from_comparisons([comparison], Counting(), prompts="none")
+        assert left_out == 0
+        assert data.items[data.chosen].tolist() == [Counting.row(one) for one, _ in pairs]
+        assert data.items[data.rejected].tolist() == [Counting.row(two) for _, two in pairs]
+        assert data.answers == 2
+    nothing = Comparison("food?", ("soup", "soup", "soup"), (2, 0, 1))
+    assert from_comparisons([nothing, comparison], Counting())[1] == 1
+
+
+def test_the_loss_of_an_order_is_that_of_plackett_and_luce() -> None:
+    """By the loss of a population of one prototype, stage by stage."""
+    texts = ("soup", "rice", "cake", "pie")
+    total = 0.0
+    for order in itertools.permutations(range(4)):
+        comparison = Comparison("food?", texts, order, "ann")
+        data, _ = from_comparisons([comparison], Counting(), prompts="none")
+        rows = (data.items[data.chosen] - data.items[data.rejected]) / 50.0
+        stages = np.arange(len(rows)) if data.pick is None else data.pick
+        probability = np.exp(-multinomial_loss(np.array([0.3, 0.1]), rows, stages))
+        utilities = np.array([Counting.row(text) for text in texts]) @ [0.3, 0.1] / 50.0
+        left, product = list(range(4)), 1.0
+        for place in order:
+            product *= np.exp(utilities[place]) / np.exp(utilities[left]).sum()
+            left.remove(place)
+        assert probability == pytest.approx(product)
+        total += probability
+    assert total == pytest.approx(1.0)
 
 
 def test_prompts_inside_the_items() -> None:

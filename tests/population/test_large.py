@@ -20,7 +20,7 @@ pytest.importorskip("accelerate", reason="training large models needs accelerate
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from large_cases import FAST, KINDS, backbone, head, picks, tokenizer
+from large_cases import FAST, KINDS, backbone, head, other_way, picks, tokenizer
 from safetensors.torch import load_file
 
 from palate.errors import ModelError, ParameterError
@@ -252,7 +252,7 @@ def test_margins_are_those_of_the_model_in_numpy_token_by_token(
 def test_turning_a_pick_around_turns_its_margins_around(kind: str) -> None:
     network = LargeNetwork(backbone("OPT"), head(kind, 12), train_backbone=True).eval()
     given = picks(6, 4)
-    turned = [replace(c, picked=1 - int(c.picked)) for c in given]
+    turned = [other_way(c) for c in given]
     one, other = (
         network(batch_and_corpus("mean", part, inside=kind == "pal-a")[0])
         for part in (given, turned)
@@ -376,7 +376,7 @@ def evaluate_one(fit: LargeFit, test: list[Comparison]) -> float:
 
 
 def test_the_best_epoch_is_kept_and_training_ends() -> None:
-    turned = [replace(c, picked=1 - int(c.picked)) for c in picks(14, 0)]
+    turned = [other_way(c) for c in picks(14, 0)]
     training = replace(FAST, epochs=30, batch=14, patience=2)
     model = backbone("OPT", dropout=0.3)  # which does not count when it is judged
     fit = small(training=training, validation=turned, backbone=model)
@@ -627,7 +627,7 @@ def test_a_training_goes_on_to_more_epochs(tmp_path: Path) -> None:
 
 
 def test_the_best_epoch_outlives_an_interruption(tmp_path: Path) -> None:
-    turned = [replace(c, picked=1 - int(c.picked)) for c in picks(14, 0)]
+    turned = [other_way(c) for c in picks(14, 0)]
     training = replace(FAST, epochs=30, batch=14, patience=4)
     whole = small(training=training, validation=turned)
     small(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from palate.errors import AnswerError, LogError, PoolError
-from palate.feedback import TIE, Comparison, Picked
+from palate.feedback import TIE, Comparison, Picked, stages_of
 from palate.formats._files import cannot, comparisons_in, read_rows, write_rows
 from palate.pool import Pool
 
@@ -145,7 +145,8 @@ def trl_rows(
 ) -> tuple[list[dict[str, Any]], int]:
     """Comparisons as rows that TRL trains on: ``prompt``, ``chosen``, ``rejected`` and no other.
 
-    A pick out of K gives K - 1 rows, one a rejected option. A tie and a skip have no such row.
+    A pick out of K gives K - 1 rows, one a rejected option; an order of K gives K (K - 1) / 2, each
+    option before each that it was put above. A tie and a skip have no such row.
 
     Args:
         comparisons: what was answered.
@@ -171,17 +172,17 @@ def _rows_of(
     known = {k: v for k, v in comparison.metadata.items() if k not in {"person", "positions"}}
     if comparison.person is not None:
         known["person"] = comparison.person
-    for position, rejected in enumerate(comparison.options):
-        if comparison.chosen is None or position == comparison.picked:
-            continue
-        texts = {"prompt": comparison.prompt, "chosen": comparison.chosen, "rejected": rejected}
+    stages = stages_of(comparison.picked, range(len(comparison.options)))
+    for positions in [(winner, loser) for winner, losers in stages for loser in losers]:
+        chosen, rejected = (comparison.options[position] for position in positions)
+        texts = {"prompt": comparison.prompt, "chosen": chosen, "rejected": rejected}
         row: dict[str, Any] = dict(texts)
         if conversational:
             for key, text in texts.items():
                 role = "user" if key == "prompt" else "assistant"
                 row[key] = [{"role": role, "content": text}]
         if metadata:
-            row["metadata"] = known | {"positions": [comparison.picked, position]}
+            row["metadata"] = known | {"positions": list(positions)}
         yield row
 
 

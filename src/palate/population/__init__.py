@@ -6,6 +6,7 @@ w = locate(model, answers_of_somebody_new).weights
 """
 
 from palate.population.comparisons import from_comparisons
+from palate.population.crossfit import learn_prior
 from palate.population.data import PreferenceData
 from palate.population.evaluate import (
     Calibration,
@@ -18,6 +19,7 @@ from palate.population.evaluate import (
 from palate.population.favourites import base_rate
 from palate.population.filters import pick_a_filter
 from palate.population.fit import Fit, Step
+from palate.population.gaussian import GaussianPopulation, fit_gaussian
 from palate.population.known import known_features
 from palate.population.length import people_by_length
 from palate.population.linear import fit_pal_a
@@ -25,6 +27,7 @@ from palate.population.localise import Located, choose_prior_weight, covariance,
 from palate.population.lore import fit_bradley_terry, fit_lore
 from palate.population.misfit import misfit
 from palate.population.model import LoRe, PalA, PalB, PopulationModel, Scores
+from palate.population.prior import ModelPrior, Simplex, with_outsiders
 from palate.population.projector import Projector
 from palate.population.recovery import Recovery, measure_recovery, reward_correlation
 from palate.population.reward import PersonReward, person_reward
@@ -37,9 +40,11 @@ __all__ = [
     "Calibration",
     "Evaluation",
     "Fit",
+    "GaussianPopulation",
     "LearningCurve",
     "LoRe",
     "Located",
+    "ModelPrior",
     "PalA",
     "PalB",
     "PersonReward",
@@ -49,6 +54,7 @@ __all__ = [
     "Recovery",
     "Scores",
     "Selection",
+    "Simplex",
     "SimulatedPopulation",
     "Split",
     "Step",
@@ -57,12 +63,14 @@ __all__ = [
     "covariance",
     "evaluate",
     "fit_bradley_terry",
+    "fit_gaussian",
     "fit_lore",
     "fit_pal_a",
     "fit_temperature",
     "from_comparisons",
     "from_pretrained",
     "known_features",
+    "learn_prior",
     "learning_curve",
     "locate",
     "measure_recovery",
@@ -76,4 +84,5 @@ __all__ = [
     "select_k",
     "simulate_population",
     "split",
+    "with_outsiders",
 ]

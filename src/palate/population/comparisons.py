@@ -32,6 +32,11 @@ def from_comparisons(
 ) -> tuple[PreferenceData, int]:
     """Embed what people compared; each different text once.
 
+    An order becomes its stages, each the pick of one option over all below it
+    (:attr:`palate.feedback.Comparison.stages`): the likelihood of Plackett and Luce. Given a taste
+    the stages are independent of each other, as the pairs of one order are not. Each is an answer
+    of its own, so that a split may part them. Where a text is shown twice, its best place counts.
+
     Args:
         comparisons: such as :func:`palate.formats.read_comparisons` reads.
         embedder: texts to rows of features; see :class:`palate.embed.Embedder`.
@@ -57,19 +62,16 @@ def from_comparisons(
     rows: list[tuple[int, int, int, int]] = []
     picks = left_out = 0
     for comparison in comparisons:
-        chosen = comparison.chosen
-        others = [text for text in dict.fromkeys(comparison.rejected) if text != chosen]
-        if chosen is None or not others:
-            left_out += 1
-            continue
+        stages = _different(comparison)
+        left_out += not stages
         before = f"{comparison.prompt}\n\n" if inside else ""
-        winner, *losers = (
-            items.setdefault(before + text, len(items)) for text in (chosen, *others)
-        )
-        prompt = asked.setdefault(comparison.prompt, len(asked))
-        rows += [(winner, loser, prompt, picks) for loser in losers]
-        person += [ANONYMOUS if comparison.person is None else comparison.person] * len(losers)
-        picks += 1
+        name = ANONYMOUS if comparison.person is None else comparison.person
+        for stage in stages:
+            winner, *losers = (items.setdefault(before + text, len(items)) for text in stage)
+            prompt = asked.setdefault(comparison.prompt, len(asked))
+            rows += [(winner, loser, prompt, picks) for loser in losers]
+            person += [name] * len(losers)
+            picks += 1
     if not rows:
         msg = f"none of the {left_out} comparisons is a pick; ties and skips cannot be learnt from"
         raise ParameterError(msg)
@@ -88,6 +90,20 @@ def from_comparisons(
         pick=None if picks == len(rows) else table[:, 3],
     )
     return data, left_out
+
+
+def _different(comparison: Comparison) -> list[list[str]]:
+    """The stages of an answer, each the text picked and the different ones that it was picked over.
+
+    A text that is shown twice is no worse than itself.
+    """
+    stages, above = [], set[str]()
+    for chosen, rejected in comparison.stages:
+        if chosen not in above:
+            above.add(chosen)
+            others = [text for text in dict.fromkeys(rejected) if text not in above]
+            stages += [[chosen, *others]] if others else []
+    return stages
 
 
 def _embedded(embedder: Callable[[Sequence[str]], ArrayLike], texts: list[str]) -> FloatArray:

@@ -19,6 +19,7 @@ import numpy as np
 
 from palate import __version__
 from palate._beside import beside
+from palate._cache import digest
 from palate.errors import ModelError, ParameterError
 from palate.population.model import LoRe, PalA, PalB, PopulationModel
 from palate.population.projector import Projector
@@ -52,25 +53,15 @@ def save_pretrained(
         ParameterError: the model is of another class, or the notes are no JSON.
         ModelError: the folder cannot be written.
     """
-    from safetensors.numpy import save  # noqa: PLC0415 - slow to import
-
-    if _KINDS.get(model.kind) is not type(model):
-        msg = f"only {', '.join(_KINDS)} can be saved, not {type(model).__name__}"
-        raise ParameterError(msg)
-    tensors: dict[str, FloatArray] = {}
-    settings = {
-        field.name: _packed(getattr(model, field.name), field.name, tensors)
-        for field in dataclasses.fields(model)
-    }
-    payload = save(tensors)
-    digest = hashlib.sha256(payload).hexdigest()
-    name = f"model-{digest[:16]}.safetensors"
+    settings, payload = _whole(model)
+    checksum = hashlib.sha256(payload).hexdigest()
+    name = f"model-{checksum[:16]}.safetensors"
     config = {
         "format": FORMAT,
         "palate": __version__,
         "kind": model.kind,
         "tensors": name,
-        "sha256": digest,
+        "sha256": checksum,
         "settings": settings,
         "notes": dict(notes or {}),
     }
@@ -90,6 +81,31 @@ def save_pretrained(
     except OSError as error:
         msg = f"cannot save the model in {folder}: {error.strerror or error}"
         raise ModelError(msg) from error
+
+
+def fingerprint(model: PopulationModel) -> str:
+    """What tells a model from every other: its kind, its settings, each bit of its arrays.
+
+    Raises:
+        ParameterError: the model is none that can be saved.
+    """
+    settings, payload = _whole(model)
+    return digest(model.kind, json.dumps(settings), hashlib.sha256(payload).hexdigest())
+
+
+def _whole(model: PopulationModel) -> tuple[dict[str, Any], bytes]:
+    """A model as JSON and as bytes."""
+    from safetensors.numpy import save  # noqa: PLC0415 - slow to import
+
+    if _KINDS.get(model.kind) is not type(model):
+        msg = f"only {', '.join(_KINDS)} can be saved, not {type(model).__name__}"
+        raise ParameterError(msg)
+    tensors: dict[str, FloatArray] = {}
+    settings = {
+        field.name: _packed(getattr(model, field.name), field.name, tensors)
+        for field in dataclasses.fields(model)
+    }
+    return settings, save(tensors)
 
 
 def from_pretrained(folder: str | Path) -> PopulationModel:
