@@ -1,0 +1,21 @@
+"""The durable store of many people's answers: SQLite by default, PostgreSQL by URL."""
+
+from palate.store.base import (
+    Asked,
+    Page,
+    Store,
+    StoredElicitation,
+    StoredPerson,
+    StoredPool,
+)
+from palate.store.open import open_store
+
+__all__ = [
+    "Asked",
+    "Page",
+    "Store",
+    "StoredElicitation",
+    "StoredPerson",
+    "StoredPool",
+    "open_store",
+]
