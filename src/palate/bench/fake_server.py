@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How a PNG file begins."""
+
 
 @dataclass
 class FakeServer:
-    """Answers ``/v1/chat/completions`` and ``/v1/embeddings``; ignores ``n``, as many servers do.
+    """Answers ``/v1/chat/completions``, ``/v1/embeddings`` and ``/v1/images/generations``.
+
+    It ignores ``n``, as many servers do.
 
     Attributes:
         reply: text to answer a chat request with, from its body and its number (from 0).
@@ -28,7 +34,9 @@ class FakeServer:
             "429" (with Retry-After), "429-date", "429-quota", "500", "503", "hang", "trickle",
             "cut" (the connection ends in the middle), "cut-json" (a whole body of half a JSON
             text), "html", "html-502", "redirect", "stream", "stream-cut", "empty", "no-choices",
-            "no-usage", "error-200", "401" (which shows the key, as some servers do).
+            "no-usage", "error-200", "401" (which shows the key, as some servers do); of pictures
+            "url" (an address instead of the picture), "url-elsewhere", "no-picture",
+            "not-a-picture", "not-base64".
             None: nothing goes wrong with that request.
         always: a fault of every request for which ``faults`` holds none.
         known: fields that a request may have; any other is refused by name. None: all.
@@ -36,7 +44,9 @@ class FakeServer:
         delay: seconds that a request takes.
         retry_after: what the header of a "429" says.
         embed: the vector of a text.
-        requests: bodies of all requests that arrived, refused ones too.
+        picture: the picture of a prompt.
+        requests: bodies of all requests that arrived, refused ones too; ``{"get": path}`` for one
+            that fetches a picture.
         times: when each of them arrived, by the monotonic clock.
         served: how many were answered whole.
         at_once: the most requests that were under way at the same time.
@@ -53,6 +63,7 @@ class FakeServer:
     embed: Callable[[str], list[float]] = field(
         default=lambda text: [float(len(text)), float(sum(map(ord, text)) % 97), 1.0]
     )
+    picture: Callable[[str], bytes] = field(default=lambda prompt: PNG + prompt.encode())
     requests: list[Body] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     served: int = 0
@@ -115,12 +126,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        fake = self.server_state
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._do(body, lambda number, fault: self._answer(body, number, fault))
+
+    def do_GET(self) -> None:
+        self._do({"get": self.path}, lambda _, fault: self._file(fault))
+
+    def _do(self, body: Body, answer: Callable[[int, str | None], bool]) -> None:
+        fake = self.server_state
         number, fault = fake.begin(body)
         served = False
         try:
-            served = self._answer(body, number, fault)
+            served = answer(number, fault)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
@@ -138,8 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         fake.wait(30.0 if fault == "hang" else fake.delay)
         if fault is not None and self._fails(fault):
             return False
-        if self.path == "/v1/embeddings":
-            return self._embeddings(body, fault)
+        if self.path in {"/v1/embeddings", "/v1/images/generations"}:
+            make = self._embeddings if self.path == "/v1/embeddings" else self._pictures
+            return make(body, fault)
         if self.path != "/v1/chat/completions":
             return self._refuse(404, "Not found")
         return self._chat(body, number, fault)
@@ -200,24 +218,52 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {"object": "list", "model": body["model"], "data": rows}
         return self._send_json(answer, fault)
 
+    def _pictures(self, body: Body, fault: str | None) -> bool:
+        encoded = base64.b64encode(self.server_state.picture(body["prompt"])).decode()
+        root = self.server_state.url.removesuffix("/v1")
+        path = f"/files/{base64.urlsafe_b64encode(body['prompt'].encode()).decode()}.png"
+        row = {
+            "url": {"url": f"{root}{path}"},
+            "url-elsewhere": {"url": f"http://elsewhere.example{path}"},
+            "no-picture": {"revised_prompt": body["prompt"]},
+            "not-a-picture": {"b64_json": base64.b64encode(b"<html></html>").decode()},
+            "not-base64": {"b64_json": "****" + encoded},
+        }.get(fault or "", {"b64_json": encoded})
+        return self._send_json({"created": 0, "data": [row]}, fault)
+
+    def _file(self, fault: str | None) -> bool:
+        fake = self.server_state
+        fake.wait(30.0 if fault == "hang" else fake.delay)
+        if fault is not None and self._fails(fault):
+            return False
+        if not self.path.startswith("/files/"):
+            return self._refuse(404, "Not found")
+        prompt = base64.urlsafe_b64decode(self.path[len("/files/") : -len(".png")]).decode()
+        content = b"<html></html>" if fault == "not-a-picture" else fake.picture(prompt)
+        return self._send_whole(content, fault, "image/png")
+
     def _send_json(self, answer: Body, fault: str | None) -> bool:
-        content = json.dumps(answer).encode()
+        return self._send_whole(json.dumps(answer).encode(), fault)
+
+    def _send_whole(
+        self, content: bytes, fault: str | None, kind: str = "application/json"
+    ) -> bool:
         if fault == "cut-json":
-            return self._send(content[: len(content) // 2])
+            return self._send(content[: len(content) // 2], kind=kind)
         if fault == "cut":
-            self._head(len(content))
+            self._head(len(content), kind=kind)
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
             self.close_connection = True
             return False
         if fault == "trickle":
-            self._head(len(content))
+            self._head(len(content), kind=kind)
             for byte in content:
                 self.wfile.write(bytes([byte]))
                 self.wfile.flush()
                 self.server_state.wait(0.05)
         else:
-            self._send(content)
+            self._send(content, kind=kind)
         return True
 
     def _stream(self, text: str, *, cut: bool) -> bool:

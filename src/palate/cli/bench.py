@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from palate.cli.bench_design import design
+from palate.cli.bench_diversity import diversity
+from palate.cli.bench_priors import priors
+from palate.cli.bench_serve import serve
+from palate.cli.elicitation import elicitation, report
 from palate.cli.models import EmbedderName
-from palate.cli.options import show_help_alone
+from palate.cli.options import one_thread, show_help_alone
 
 bench = typer.Typer(help="Measurements that anyone can run again.", rich_markup_mode=None)
 
 population = typer.Typer(help="Many people: fits, and people located.", rich_markup_mode=None)
 bench.add_typer(population, name="population")
-
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+bench.add_typer(design, name="design")
+bench.add_typer(diversity, name="diversity")
+bench.add_typer(priors, name="priors")
+bench.command()(elicitation)
+bench.command()(report)
+bench.command()(serve)
 
 
 @bench.callback(invoke_without_command=True)
@@ -48,8 +56,7 @@ def speed(
     ] = False,
 ) -> None:
     """Time a step against the paper's solver, and as the pool grows."""
-    for name in THREADS:  # both sides on one thread; read when numpy is first imported
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import speed as bench_speed
     from palate.bench.report import reference_table, scaling_table
@@ -125,8 +132,7 @@ def locate_people(
     seed: Annotated[int, typer.Option(help="Fixes people and answers.", min=0)] = 0,
 ) -> None:
     """Time locating people from their answers against cvxpy and against Adam."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import localise
     from palate.bench.report import markdown_table
@@ -175,8 +181,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Accuracy of PAL-A on simulated people, seen and unseen, by the number of prototypes."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import population as simulated
     from palate.bench.population_plot import plot_ideal_points
@@ -214,8 +219,7 @@ def sweep_simulation(
     d: Annotated[int, typer.Option("--d", help="Dimensions.", min=1)] = 16,
 ) -> None:
     """Accuracy of PAL-A on seen simulated people as one setting varies."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import population as simulated
     from palate.bench.report import markdown_table
@@ -243,8 +247,7 @@ def population_speed(
     ] = False,
 ) -> None:
     """Time a fit of PAL-A against minibatches written as the authors' code is."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import population as simulated
     from palate.bench.report import markdown_table
@@ -290,8 +293,7 @@ def personas(
     seeds: Annotated[int, typer.Option(help="Sets of people.", min=1)] = 3,
 ) -> None:
     """Accuracy on people with one of several personas, by the number of prototypes."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    one_thread()
 
     from palate.bench import personas as experiment
     from palate.bench.report import markdown_table
