@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from palate.formats import read_pools, write_pools
     from palate.people import ModelPerson, SimulatedPerson
     from palate.pool import Pool, Response
+    from palate.profile import Profile
+    from palate.store import open_store
     from palate.strategies import (
         IIDBest,
         Oracle,
@@ -46,6 +48,8 @@ _HOMES = {
     "palate.formats": ("read_pools", "write_pools"),
     "palate.people": ("ModelPerson", "SimulatedPerson"),
     "palate.pool": ("Pool", "Response"),
+    "palate.profile": ("Profile",),
+    "palate.store": ("open_store",),
     "palate.strategies": (
         "IIDBest",
         "Oracle",
@@ -68,6 +72,7 @@ __all__ = [
     "PalateError",
     "Person",
     "Pool",
+    "Profile",
     "Query",
     "Random",
     "Recommendation",
@@ -77,6 +82,7 @@ __all__ = [
     "UserAlign",
     "UserAlignLoss",
     "WinnerStays",
+    "open_store",
     "read_pools",
     "shipped_pool",
     "write_pools",

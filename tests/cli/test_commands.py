@@ -76,7 +76,7 @@ def test_line_that_is_no_answer_is_asked_again(environment: dict[str, str], tmp_
     pool = write_pool(tmp_path / "pool.jsonl", n=2)
     done = palate("align", "--pool", str(pool), env=environment, answers="3\nyes\n2\n")
     assert done.stdout.count("is no answer") == 2
-    assert "After 1 question: certain." in done.stdout
+    assert "After 1 question: the best so far." in done.stdout
 
 
 def test_end_of_input_keeps_the_answers_and_says_how_to_resume(

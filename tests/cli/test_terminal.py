@@ -13,10 +13,11 @@ import pexpect
 import pytest
 from rich.console import Console
 
-from palate.cli.terminal import TerminalPerson, printable, progress, sureness
+from palate.cli.terminal import TerminalPerson
 from palate.elicitation import Elicitation, Recommendation
 from palate.pool import Pool, Response
 from palate.strategies import UserAlign
+from palate.wording import printable, progress, sureness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +161,18 @@ def test_sureness_says_what_the_bound_means() -> None:
     assert sureness(a_recommendation(answers=0)).startswith("Before any question")
 
 
+def test_sureness_says_what_is_expected_where_there_is_no_bound() -> None:
+    sure = sureness(a_recommendation(bound=None, expected_regret=0.0131))
+    assert "as sure as was asked for" in sure
+    assert "within 2 %" in sure
+    assert "contradict" not in sure
+    far = a_recommendation(bound=None, expected_regret=0.3, certified=False, consistent=False)
+    assert "the best so far" in sureness(far)
+    assert "within 30 %" in sureness(far)
+    assert "contradict" in sureness(far)
+    assert "within 1 %" in sureness(a_recommendation(bound=None, expected_regret=0.0))
+
+
 def test_progress_counts_the_questions_left() -> None:
     assert progress(a_recommendation(questions_left=1)) == "question 6, about 1 question left"
     assert "about 7 questions left" in progress(a_recommendation(questions_left=7))
@@ -176,6 +189,7 @@ def terminal(tmp_path: Path) -> Iterator[pexpect.spawn]:
         encoding="utf-8",
         timeout=30,
     )
+    child.delaybeforesend = 0.2  # keys that come before the question is drawn are lost
     yield child
     child.close(force=True)
 
@@ -215,6 +229,7 @@ def test_quitting_keeps_the_answers_and_the_printed_command_goes_on(
         encoding="utf-8",
         timeout=30,
     )
+    again.delaybeforesend = 0.2
     again.expect("question 2, about")
     again.send("q")
     again.expect("your response")

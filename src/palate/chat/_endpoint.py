@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
+from palate.chat._address import checked_key, checked_url, server_of
 from palate.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _FIRST_WAIT, _LAST_WAIT = 0.5, 20.0
 _TO_CONNECT = 10.0
 _LONGEST_TIMEOUT = 86400.0
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-_OUR_FIELDS = frozenset({"model", "messages", "input"})
+_OUR_FIELDS = frozenset({"model", "messages", "input", "prompt"})
+_OK = 200
 
 Parsed = TypeVar("Parsed")
 Body = Mapping[str, Any]
@@ -72,8 +74,8 @@ class Endpoint:
                 f"least 1, not timeout={timeout}, attempts={attempts}"
             )
             raise ParameterError(msg)
-        self.url = _checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
-        key = _checked_key(api_key or os.environ.get("OPENAI_API_KEY") or "")
+        self.url = checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        key = checked_key(api_key or os.environ.get("OPENAI_API_KEY") or "")
         if not key and self.url == OPENAI:
             raise ModelError(
                 "no model server: set OPENAI_API_KEY for OpenAI, or OPENAI_BASE_URL for a server "
@@ -108,9 +110,45 @@ class Endpoint:
         Raises:
             ModelError: in one line, what the server said or why it could not be reached.
         """
+        return self._tried(lambda: parse(self._post_once(path, body), body))
+
+    def get(self, address: str, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """Fetch what an answer refers to and parse it; as :meth:`post`, and with the same key.
+
+        Args:
+            address: a URL of this server, in full or from its root.
+            parse: from the body to what is wanted.
+
+        Raises:
+            ModelError: as :meth:`post`; or the address is another server's, which gets no request.
+        """
+        url = self._own(address)
+
+        def once() -> Parsed:
+            response, content = self._sent("GET", url)
+            if response.status_code != _OK:
+                raise self._refused(response, response.status_code, content, {})
+            return parse(content)
+
+        return self._tried(once)
+
+    def _own(self, address: str) -> str:
+        """The full URL of something on this server."""
+        try:
+            url = urljoin(f"{self.url}/", address.strip())
+            own = url.isprintable() and server_of(url) == server_of(self.url)
+        except ValueError:
+            own = False
+        if not own:
+            msg = f"{self.url}: its answer refers to another server, which is not asked: {address}"
+            raise ModelError(msg[:300])
+        return url
+
+    def _tried(self, once: Callable[[], Parsed]) -> Parsed:
+        """What a request gives, tried again while it fails for the moment."""
         for attempt in range(1, self._attempts + 1):
             try:
-                return parse(self._post_once(path, body), body)
+                return once()
             except TransientError as error:
                 reason = str(error)
                 wait = self._wait(attempt, error.wait)
@@ -156,14 +194,28 @@ class Endpoint:
         return ModelError(f"{self.url}: stopped, the model was closed")
 
     def _post_once(self, path: str, body: Body) -> dict[str, Any]:
+        sent = json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+        response, content = self._sent("POST", self.url + path, sent)
+        if response.status_code != _OK:
+            raise self._refused(response, response.status_code, content, body)
+        answer = _decoded(content, response.headers.get("content-type", ""))
+        told = answer.get("error")
+        if told and not answer.get("choices"):  # some relay their backend's refusal under 200
+            code = told.get("code") if isinstance(told, dict) else None
+            raise self._refused(response, code, content, body)
+        return answer
+
+    def _sent(
+        self, method: str, url: str, sent: bytes | None = None
+    ) -> tuple[httpx.Response, bytes]:
+        """Send one request: the answer's head, whatever its status, and its body."""
         import httpx  # noqa: PLC0415 - see above
 
         deadline = time.monotonic() + self._timeout
-        sent = json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
         content = bytearray()
         try:
             with self._client.stream(
-                "POST", self.url + path, content=sent, extensions={"trace": self._connected}
+                method, url, content=sent, extensions={"trace": self._connected}
             ) as response:
                 for part in response.iter_bytes():
                     content += part
@@ -184,14 +236,7 @@ class Endpoint:
             silent = isinstance(error, httpx.TimeoutException | httpx.ConnectError)
             most = _TRIES_IN_SILENCE if silent else None
             raise TransientError(msg, attempts=most) from error
-        if response.status_code != httpx.codes.OK:
-            raise self._refused(response, response.status_code, bytes(content), body)
-        answer = _decoded(bytes(content), response.headers.get("content-type", ""))
-        told = answer.get("error")
-        if told and not answer.get("choices"):  # some relay their backend's refusal under 200
-            code = told.get("code") if isinstance(told, dict) else None
-            raise self._refused(response, code, bytes(content), body)
-        return answer
+        return response, bytes(content)
 
     def _refused(
         self, response: httpx.Response, status: object, content: bytes, body: Body
@@ -237,38 +282,6 @@ class OnServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _checked_url(url: str) -> str:
-    """The base URL without a slash at its end."""
-    url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no such port, or half an IPv6 address
-        fits = False
-    if not fits or not url.isascii() or not url.isprintable() or " " in url:
-        msg = f"the base URL must look like http://localhost:11434/v1, not {url!r}"
-        raise ParameterError(msg)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        # Neither is shown: it may be a key.
-        msg = (
-            f"the base URL http(s)://{parts.hostname}... must hold no '?', '#' or '@'; give the "
-            "key as api_key or in OPENAI_API_KEY"
-        )
-        raise ParameterError(msg)
-    return url
-
-
-def _checked_key(key: str) -> str:
-    """The key without the line end that it may have got in a file."""
-    key = key.strip()
-    if not key.isascii() or not key.isprintable():
-        raise ParameterError(
-            "the API key holds a line end or a character that no key has; copy it anew into "
-            "api_key or OPENAI_API_KEY"
-        )
-    return key
 
 
 def _shut(connection: socket.socket) -> None:

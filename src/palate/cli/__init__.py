@@ -12,11 +12,16 @@ import palate
 from palate.cli.align import align
 from palate.cli.bench import bench
 from palate.cli.demo import demo
+from palate.cli.design import design
+from palate.cli.diversity import diversity
 from palate.cli.embed import embed
 from palate.cli.export import export
 from palate.cli.generate import generate
 from palate.cli.options import show_help_alone
 from palate.cli.population import population
+from palate.cli.profile import profile
+from palate.cli.serve import serve
+from palate.cli.study import study
 from palate.errors import PalateError
 
 app = typer.Typer(
@@ -30,7 +35,12 @@ app.command()(align)
 app.command()(generate)
 app.command()(embed)
 app.command()(export)
+app.command()(serve)
+app.add_typer(study, name="study")
 app.add_typer(population, name="population")
+app.add_typer(profile, name="profile")
+app.add_typer(diversity, name="diversity")
+app.add_typer(design, name="design")
 app.add_typer(bench, name="bench")
 
 

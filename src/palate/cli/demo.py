@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palate.cli.align import DEFAULT_EPSILON
 from palate.cli.options import Budget, Epsilon, Seed, Simulate, Style
 
+if TYPE_CHECKING:
+    from palate.strategies import Strategy
+
 DEFAULT_BUDGET = 10
+NORM_BOUND = 3.0
 
 
 def demo(
     pool: Annotated[str, typer.Option(help="The shipped pool: cook or travel.")] = "cook",
-    epsilon: Epsilon = DEFAULT_EPSILON,
+    epsilon: Epsilon = None,
     budget: Budget = DEFAULT_BUDGET,
     seed: Seed = 0,
     style: Style = 0.0,
@@ -33,14 +36,16 @@ def demo(
     from palate.cli.session import interview, person_for, simulated_person
     from palate.data import shipped_pool
     from palate.elicitation import Elicitation
-    from palate.strategies import UserAlign
+    from palate.strategies import Eubo, UserAlign
 
     console = Console(highlight=False)
-    strategy = UserAlign(epsilon=epsilon, max_steps=budget, estimate="inside")
+    strategy: Strategy = Eubo(max_steps=budget)
+    if epsilon is not None:
+        strategy = UserAlign(epsilon=epsilon, max_steps=budget, estimate="inside")
     elicitation = Elicitation(shipped_pool(pool, style=style), strategy, seed)
     if simulate or not (sys.stdin.isatty() and console.is_terminal):
         console.print(Text(elicitation.pool.prompt, style="bold"))
-        taste = simulated_person(elicitation, console, strategy.norm_bound)
+        taste = simulated_person(elicitation, console, NORM_BOUND)
         interview(elicitation, taste, console, None)
         return
     source = Source(pool, None, style, drop_duplicates=False)

@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from palate.chat import Usage
-from palate.cli.terminal import printable
 from palate.errors import LogError, ParameterError
 from palate.formats import write_pools
 from palate.generate import ChatGenerator, Price
 from palate.generate import Progress as Standing
+from palate.wording import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

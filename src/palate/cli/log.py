@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Self
 from palate._journal import Journal, read
 from palate.elicitation import FORMAT, Elicitation, event_to_object
 from palate.errors import LogError
+from palate.strategies import WinnerStays
 
 if TYPE_CHECKING:
     from palate.elicitation import Event
     from palate.pool import Pool
+    from palate.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,18 @@ class Source:
         prompt: which pool of the file: its id, number or prompt; None where there is only one.
         style: weight of the style features.
         drop_duplicates: whether responses that occur twice were dropped.
+        prior: path of the population that the strategy's prior was learned from, or None.
+        profile: path of the person's profile, or None.
+        remembered: how many of its records counted at the start.
     """
 
     pool: str
     prompt: str | None
     style: float
     drop_duplicates: bool
+    prior: str | None = None
+    profile: str | None = None
+    remembered: int = 0
 
 
 class LogFile:
@@ -151,9 +159,32 @@ def source_of(header: dict[str, Any], path: Path) -> Source:
         raise LogError(msg) from error
 
 
-def replayed(header: dict[str, Any], events: list[dict[str, Any]], pool: Pool) -> Elicitation:
-    """The elicitation that a log describes."""
-    elicitation = Elicitation.resumed(header.get("fingerprint"), pool)
+def replayed(
+    header: dict[str, Any],
+    events: list[dict[str, Any]],
+    pool: Pool,
+    strategy: Strategy | None = None,
+) -> Elicitation:
+    """The elicitation that a log describes.
+
+    Args:
+        header: of the log.
+        events: of the log.
+        pool: the one that the log belongs to.
+        strategy: with the prior that was learned from answers, where it had one.
+    """
+    elicitation = Elicitation.resumed(header.get("fingerprint"), pool, strategy)
     for event in events:
         elicitation.replay(event)
     return elicitation
+
+
+def answered(header: dict[str, Any], events: list[dict[str, Any]], pool: Pool) -> Elicitation:
+    """The answers of a log, to be read; whatever asked, and from whatever prior, it asks no more.
+
+    So they can be read when a prior that was learned from other answers is gone.
+    """
+    idle = WinnerStays()
+    if isinstance(fingerprint := header.get("fingerprint"), dict):
+        header = header | {"fingerprint": fingerprint | {"strategy": idle.settings()}}
+    return replayed(header, events, pool, idle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -30,3 +31,9 @@ def show_help_alone(context: typer.Context) -> None:
     """Without a verb, print what there is."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+def one_thread() -> None:
+    """Keep numerical libraries to one thread; it is read when numpy is first imported."""
+    for name in ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
+        os.environ.setdefault(f"{name}_THREADS", "1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from palate._cache import digest
-from palate.cli.log import read_log, replayed, source_of
+from palate.cli.log import answered, read_log, source_of
 from palate.cli.prepare import STATIC, named_embedder
 from palate.cli.session import load_pool
 from palate.errors import LogError, ParameterError
@@ -19,7 +19,7 @@ from palate.population import from_comparisons, from_pretrained, read_notes, spl
 from palate.population.comparisons import Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from palate._typing import IndexArray
     from palate.embed import Embedder
@@ -64,10 +64,49 @@ class Features:
             )
         return cls(spec, named_embedder(spec, None, base_url), cast("Prompts", prompts))
 
+    @classmethod
+    def noted(
+        cls, notes: Mapping[str, Any], whose: str, spec: str | None, base_url: str | None
+    ) -> Features:
+        """The features that something was learned from, as its notes say.
+
+        Args:
+            notes: of a saved model; see :func:`notes_of`.
+            whose: they are, in words.
+            spec: another name of the same embedder, such as where its folder moved to.
+            base_url: of the embedder's server.
+
+        Raises:
+            ParameterError: the notes do not say what made them, or something else would now.
+        """
+        try:
+            made = notes["features"]
+            known, identity, prompts = (str(made[k]) for k in ("embedder", "identity", "prompts"))
+        except (KeyError, TypeError) as error:
+            msg = (
+                f"{whose} does not say which embedder made its features; "
+                "use it from Python, or fit it by palate population fit"
+            )
+            raise ParameterError(msg) from error
+        features = cls.named(spec or known, prompts, base_url)
+        if features.identity != identity:
+            msg = (
+                f"{whose} was trained on features of {known} ({identity}), and "
+                f"{features.spec} ({features.identity}) makes others; name the same embedder by "
+                "--embedder, or fit it anew"
+            )
+            raise ParameterError(msg)
+        return features
+
     @property
     def identity(self) -> str:
         """What tells this embedder's vectors from another's."""
         return str(getattr(self.embedder, "identity", self.spec))
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What :meth:`noted` needs to know of them."""
+        return {"embedder": self.spec, "identity": self.identity, "prompts": self.prompts}
 
     def data(
         self, comparisons: list[Comparison], *, map_of_prompts: bool
@@ -113,23 +152,7 @@ class Saved:
             ParameterError: it does not say what made its features, or something else would now.
         """
         model, notes = from_pretrained(folder), read_notes(folder)
-        try:
-            made = notes["features"]
-            known, identity, prompts = (str(made[k]) for k in ("embedder", "identity", "prompts"))
-        except (KeyError, TypeError) as error:
-            msg = (
-                f"the model in {folder} does not say which embedder made its features; "
-                "use it from Python, or fit it by palate population fit"
-            )
-            raise ParameterError(msg) from error
-        features = Features.named(spec or known, prompts, base_url)
-        if features.identity != identity:
-            msg = (
-                f"the model in {folder} was trained on features of {known} ({identity}), and "
-                f"{features.spec} ({features.identity}) makes others; name the same embedder by "
-                "--embedder, or fit the model anew"
-            )
-            raise ParameterError(msg)
+        features = Features.noted(notes, f"the model in {folder}", spec, base_url)
         trained = notes.get("trained_on")
         return cls(
             model,
@@ -149,11 +172,7 @@ def notes_of(
 ) -> dict[str, Any]:
     """What :class:`Saved` needs to know of a model."""
     return {
-        "features": {
-            "embedder": features.spec,
-            "identity": features.identity,
-            "prompts": features.prompts,
-        },
+        "features": features.notes,
         "trained_on": {
             "digest": digest_of(comparisons),
             "validation": validation,
@@ -176,7 +195,7 @@ def read_answers(paths: list[Path]) -> list[Comparison]:
             comparisons += read_people(path)
             continue
         header, events = read_log(path)
-        elicitation = replayed(header, events, load_pool(source_of(header, path)))
+        elicitation = answered(header, events, load_pool(source_of(header, path)))
         person = path.name.removesuffix(".jsonl")
         comparisons += comparisons_of(elicitation.pool, elicitation.history, person=person)
     return comparisons

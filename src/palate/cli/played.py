@@ -10,15 +10,15 @@ from rich.text import Text
 
 from palate.chat import CachedModel
 from palate.cli.session import Narrated
-from palate.cli.terminal import printable
 from palate.errors import ParameterError
 from palate.people import ModelPerson
+from palate.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from palate.chat import ChatModel
-    from palate.elicitation import Elicitation
+    from palate.cli.terminal import Questioning
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Played(Narrated):
 
 
 def played_person(
-    elicitation: Elicitation, console: Console, persona: str, model: ChatModel
+    elicitation: Questioning, console: Console, persona: str, model: ChatModel
 ) -> Played:
     """Somebody of this description (or of what the file in ``@file`` says), played by a model.
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from palate.population.fit import Step
 
 population = typer.Typer(
-    help="Models of many people: fit, evaluate, locate somebody new.", rich_markup_mode=None
+    help="Models of many people: fit, evaluate, locate somebody new, prior for align.",
+    rich_markup_mode=None,
 )
 
 Data = Annotated[
@@ -54,6 +55,9 @@ PriorWeight = Annotated[
     float | None,
     typer.Option(help="Precision of the prior around the average person; 0 for none.", min=0.0),
 ]
+
+DIRECTIONS = (1, 2, 3, 5, 10)
+"""How many directions of taste ``prior`` tells the variance of."""
 
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
 """Answers of a new person that ``evaluate`` tries."""
@@ -144,6 +148,59 @@ def fit(
     )
     if held_out is not None:
         typer.echo(evaluation_table(f"K = {prototypes}", held_out, reference))
+    typer.echo(f"saved in {output}", err=True)
+
+
+@population.command()
+def prior(
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file, such as people.safetensors.")
+    ],
+    embedder: EmbedderName = None,
+    base_url: BaseUrl = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what new people like before they answer: for align --prior.
+
+    A Gaussian of people's weights, from a few answers of each. Responses are embedded alone, as
+    those of a pool are.
+    """
+    from palate.cli.people import Features, read_answers
+    from palate.cli.priors import learn
+    from palate.errors import ParameterError
+
+    features = Features.named(embedder, "none", base_url)
+    if output.exists():
+        msg = f"{output} exists; name another file, or move it away"
+        raise ParameterError(msg)
+    console = _console()
+    answers = _embedded(features.data, read_answers(data), console, map_of_prompts=False)
+    with console.status(f"learning from {answers.answers} answers"):
+        found = learn(answers, features)
+    people = found.population
+    people.save(output)
+    if as_json:
+        _print_json(
+            {
+                "file": str(output),
+                "people": people.people,
+                "answers": people.answers,
+                "evidence": found.evidence,
+                "by_chance": found.by_chance,
+                "average_person": found.average,
+                "directions": found.directions,
+            }
+        )
+        return
+    first = ", ".join(f"{sum(found.directions[:n]):.0%} in {n}" for n in DIRECTIONS)
+    typer.echo(
+        f"{people.answers} answers of {people.people} people\n"
+        f"evidence {found.evidence:.4f} nats an answer; guessing has {found.by_chance:.4f}\n"
+        f"what all people share makes up {found.average:.0%} of their tastes' variance\n"
+        f"the first directions of the rest make up: {first}"
+    )
     typer.echo(f"saved in {output}", err=True)
 
 

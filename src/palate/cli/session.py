@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.text import Text
 
-from palate.cli.terminal import LinePerson, TerminalPerson, body, printable, result
+from palate.cli.terminal import LinePerson, Questioning, TerminalPerson, body, result
 from palate.data import SHIPPED_POOLS, shipped_texts
 from palate.elicitation import Elicitation, Recommendation
 from palate.errors import ParameterError, PoolError
 from palate.feedback import Person
 from palate.formats import read_pools
 from palate.pool import Pool
-from palate.strategies import STRATEGIES, Strategy
+from palate.strategies.named import STRATEGIES, strategy_kind, strategy_settings
+from palate.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from palate.cli.log import LogFile, Source
+    from palate.elicitation import Event
     from palate.feedback import Query, Reply
+    from palate.preference.prior import Prior
+    from palate.profile import Profile
+    from palate.strategies import Strategy
 
 
 class Answering(Person, Protocol):
@@ -47,28 +51,49 @@ class Settings:
     norm_bound: float | None = None
     budget: int | None = None
     estimate: str | None = None
+    options: int = 2
+    tolerance: float | None = None
+    prior: Prior | None = None
 
     def build(self) -> Strategy:
         """The strategy, or a ParameterError that names the option it does not take."""
-        if self.strategy not in STRATEGIES or self.strategy == "oracle":
-            names = ", ".join(name for name in STRATEGIES if name != "oracle")
-            msg = f"there is no strategy {self.strategy!r}; there are {names}"
-            raise ParameterError(msg)
-        kind = STRATEGIES[self.strategy]
-        known = {f.name for f in dataclasses.fields(cast("Any", kind))}
+        kind = strategy_kind(self.strategy)
+        known = set(strategy_settings(kind))
         given = {
             "epsilon": self.epsilon,
             "delta": self.delta,
             "norm_bound": self.norm_bound,
             "max_steps": self.budget,
             "estimate": self.estimate,
+            "tolerance": self.tolerance,
+            "prior": self.prior,
         }
-        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
+        if "prior" in chosen.keys() - known:
+            msg = (
+                f"--prior and --profile are for strategies with a prior ({_able('prior')}), "
+                f"not {self.strategy}"
+            )
+            raise ParameterError(msg)
         for name in chosen.keys() - known:
             option = "budget" if name == "max_steps" else name.replace("_", "-")
             msg = f"the strategy {self.strategy} has no --{option}"
             raise ParameterError(msg)
+        if "options" in known:
+            chosen["options"] = self.options
+        elif self.options != 2:
+            msg = (
+                f"the strategy {self.strategy} shows two responses at a time, not "
+                f"{self.options}; leave out --options, or take {_able('options')}"
+            )
+            raise ParameterError(msg)
         return kind(**chosen)
+
+
+def _able(setting: str) -> str:
+    """The strategies that have a setting."""
+    having = (n for n, kind in STRATEGIES.items() if setting in strategy_settings(kind))
+    return ", ".join(having)
 
 
 def load_pool(source: Source) -> Pool:
@@ -140,13 +165,23 @@ def _label(pool: Pool) -> str:
     return f"{pool.id} ({short})" if pool.id else repr(short)
 
 
-def person_for(elicitation: Elicitation, console: Console) -> Answering:
-    """Keys on a terminal, lines anywhere else."""
+def person_for(elicitation: Elicitation, console: Console, *, order: bool = False) -> Answering:
+    """Keys on a terminal, lines anywhere else.
+
+    Args:
+        elicitation: what is asked.
+        console: where to draw.
+        order: whether to ask for an order of what is shown, instead of one.
+    """
     if sys.stdin.isatty() and console.is_terminal:
-        return TerminalPerson(elicitation, console)
+        return TerminalPerson(elicitation, console, order=order)
     console.print(Text(printable(elicitation.pool.prompt), style="bold"))
-    console.print("answer each question by a line: 1, 2, t (tie), s (skip), u (undo) or q (quit)")
-    return LinePerson(elicitation, console)
+    options = getattr(elicitation.strategy, "options", 2)
+    picks = "1, 2" if options == 2 else f"1 to {options}, an order such as 31 (best first)"
+    console.print(
+        f"answer each question by a line: {picks}, t (tie), s (skip), u (undo) or q (quit)"
+    )
+    return LinePerson(elicitation, console, order=order)
 
 
 def interview(
@@ -157,9 +192,29 @@ def interview(
     *,
     as_json: bool = False,
     grow: Callable[[Elicitation], object] | None = None,
+    profile: Profile | None = None,
 ) -> None:
-    """Ask until done or stopped, keeping each event in the log, and show the result."""
-    recommendation = elicitation.run(person, None if log is None else log.append, grow)
+    """Ask until done or stopped, keeping each event in the log, and show the result.
+
+    Args:
+        elicitation: what is asked.
+        person: who answers.
+        console: where to show the result.
+        log: where to keep what happens.
+        as_json: print the result as JSON instead.
+        grow: see :meth:`palate.Elicitation.run`.
+        profile: where to remember the answers as well.
+    """
+    keepers: list[Callable[[Event], None]] = [] if log is None else [log.append]
+    if profile is not None:
+        profile.remember(elicitation)  # answers that the log kept just before a process died
+        keepers.append(profile.recorder(elicitation))
+
+    def record(event: Event) -> None:
+        for keep in keepers:
+            keep(event)
+
+    recommendation = elicitation.run(person, record, grow)
     if isinstance(person, TerminalPerson):
         console.clear()
         console.print(Text(printable(elicitation.pool.prompt), style="bold"))
@@ -186,6 +241,7 @@ def _to_object(
         "text": response.text,
         "image": response.image,
         "bound": recommendation.bound,
+        "expected_regret": recommendation.expected_regret,
         "certified": recommendation.certified,
         "consistent": recommendation.consistent,
         "answers": recommendation.answers,
@@ -202,7 +258,7 @@ class Narrated:
 
     person: Person
     console: Console
-    elicitation: Elicitation
+    elicitation: Questioning
 
     def tell(self, line: str) -> None:
         """Print a line."""
@@ -217,18 +273,30 @@ class Narrated:
         reply = self.person.answer(query, pool)
         number = self.elicitation.recommend().answers + 1
         self.console.print(Text(f"\nquestion {number}", style="bold"))
+        first = reply[0] if isinstance(reply, tuple) else reply
         for position, i in enumerate(query.options):
-            mark = "->" if position == reply else "  "
-            line = Text(f"{mark} {position + 1}. ", style="green" if position == reply else "")
+            mark = "->" if position == first else "  "
+            line = Text(f"{mark} {position + 1}. ", style="green" if position == first else "")
             line.append(" ".join(body(pool.responses[i]).plain.split()))
             self.console.print(line, no_wrap=True, overflow="ellipsis")
-        if not isinstance(reply, int):
+        if isinstance(reply, tuple):
+            self.console.print(f"-> best first: {' '.join(str(i + 1) for i in reply)}")
+        elif isinstance(reply, str):
             self.console.print(f"-> {reply}")
         return reply
 
 
-def simulated_person(elicitation: Elicitation, console: Console, norm_bound: float) -> Narrated:
-    """A consistent simulated person whose weights are drawn from the elicitation's seed."""
+def simulated_person(
+    elicitation: Elicitation, console: Console, norm_bound: float, *, order: bool = False
+) -> Narrated:
+    """A consistent simulated person whose weights are drawn from the elicitation's seed.
+
+    Args:
+        elicitation: what is asked.
+        console: where to print.
+        norm_bound: the norm of the weights.
+        order: whether to order what is shown, instead of picking one.
+    """
     from palate._random import generator
     from palate.people import SimulatedPerson
 
@@ -238,4 +306,4 @@ def simulated_person(elicitation: Elicitation, console: Console, norm_bound: flo
     direction = generator(elicitation.seed, "simulated taste").normal(size=(features.shape[1],))
     theta = norm_bound * direction / float((direction @ direction) ** 0.5)
     console.print("a simulated person with a random taste answers")
-    return Narrated(SimulatedPerson(theta), console, elicitation)
+    return Narrated(SimulatedPerson(theta, order=order), console, elicitation)

@@ -1,49 +1,80 @@
-"""A person at a terminal: two responses side by side, one key an answer."""
+"""A person at a terminal: responses side by side, one key an answer, or the keys of an order."""
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from typing import TYPE_CHECKING, Final, Literal
+import re
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import click
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
+from rich.control import Control
 from rich.panel import Panel
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
+
+from palate.wording import headline, printable, progress, sureness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from palate.elicitation import Elicitation, Recommendation
+    from palate.elicitation import Recommendation
     from palate.feedback import Query, Reply
     from palate.pool import Pool, Response
 
 _LEFT: Final = {"\x1b[D", "\xe0K", "\x00K"}
 _RIGHT: Final = {"\x1b[C", "\xe0M", "\x00M"}
 _WORDS: Final[dict[str, Reply]] = {"t": "tie", "s": "skip", "u": "undo", "q": "stop"}
-_NARROW = 76  # columns under which the cards stand below each other
+_ORDER: Final = {"o", "O"}
+_ENTER: Final = {"\r", "\n"}
+_BACKSPACE: Final = {"\x7f", "\b"}
+_ESCAPE: Final = {"\x1b"}
+_LINE_AGAIN: Final = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+_WIDE = 38  # columns that a card has beside others
+_LEAST = 24  # and on a screen so low that a text would get fewer lines than these
+_LINES = 4
+_MORE = "... press m to read it all"
+
+
+class Questioning(Protocol):
+    """What asks: an elicitation, or the questions of a plan."""
+
+    @property
+    def history(self) -> Sequence[object]:
+        """The answers so far, which can be taken back."""
+        ...
+
+    def recommend(self) -> Recommendation:
+        """The best response so far, and how many questions are left."""
+        ...
 
 
 class TerminalPerson:
     """Shows queries on a terminal and reads one key an answer.
 
+    More than two options can be put in order: "o", their digits best first, Enter.
+
     Args:
         elicitation: what is being asked, for the line about progress and the best so far.
         console: where to draw.
         read_key: returns one key press; by default from the terminal.
+        order: whether to ask for an order each time, without the "o".
     """
 
     def __init__(
         self,
-        elicitation: Elicitation,
+        elicitation: Questioning,
         console: Console,
         read_key: Callable[[], str] = click.getchar,
+        *,
+        order: bool = False,
     ) -> None:
         self._elicitation = elicitation
         self._console = console
         self._read_key = read_key
+        self._order = order
+        self._named: list[int] | None = None  # in the order so far; None: a key picks
         self._told = ""
 
     def tell(self, line: str) -> None:
@@ -53,6 +84,7 @@ class TerminalPerson:
     def answer(self, query: Query, pool: Pool) -> Reply:
         """Draw the query and wait for a key that means something."""
         note, self._told = self._told, ""
+        self._named = [] if self._order and len(query.options) > 2 else None
         while True:
             self._draw(query, pool, note)
             try:
@@ -69,15 +101,44 @@ class TerminalPerson:
                 note = "That key means nothing here."
 
     def _read_reply(self, query: Query, pool: Pool) -> Reply | Literal["again"] | None:
-        """One key: a reply; or "again" after showing what it asked for; or None."""
-        key = self._read_key()
+        """One key or an order: a reply; or "again" after doing what it asked for; or None."""
+        options = len(query.options)
+        key = self._read_key() if self._named is None else self._read_order(self._named, options)
+        if self._named and key in _ENTER:
+            return tuple(self._named)
+        if options > 2 and key in (_ORDER if self._named is None else _ESCAPE):
+            self._named = [] if self._named is None else None
+            return "again"
         if key in {"m", "M"}:
             self._read_whole([pool.responses[i] for i in query.options])
             return "again"
         if key in {"b", "B"}:
             self._read_whole([self._elicitation.recommend().response])
             return "again"
-        return self._reply(key, len(query.options))
+        return self._reply(key, options)
+
+    def _read_order(self, named: list[int], options: int) -> str:
+        """Take digits into an order until Enter, or another key with a meaning of its own."""
+        note = ""
+        while True:
+            # The last line alone is drawn again: keys typed meanwhile would be lost.
+            line = f"best first: {' '.join(str(position + 1) for position in named)}{note}"
+            self._console.control(_LINE_AGAIN)
+            self._console.print(Text(line, style="cyan"), end="", no_wrap=True, overflow="ellipsis")
+            note = ""
+            typed = self._read_key()
+            for key in [typed] if typed.startswith("\x1b") else typed:  # fast ones come together
+                position = typed_reply(key, options)
+                if key in _BACKSPACE:
+                    del named[-1:]
+                elif key in _ENTER and len(named) < 2:
+                    note = "  (name at least two)"
+                elif not isinstance(position, int):
+                    return key
+                elif position in named:
+                    note = f"  ({key} is there already)"
+                else:
+                    named.append(position)
 
     def _reply(self, key: str, options: int) -> Reply | None:
         if key in _LEFT and options == 2:
@@ -93,7 +154,7 @@ class TerminalPerson:
         self._console.print(Text(progress(recommendation), style="dim"))
         self._console.print()
         self._console.print(self._cards([pool.responses[i] for i in query.options]))
-        self._console.print(_keys(len(query.options)))
+        self._console.print(_keys(len(query.options), ordering=self._named is not None))
         best = recommendation.response
         if recommendation.answers:
             line = f"best so far: {headline(best)}"
@@ -102,11 +163,9 @@ class TerminalPerson:
             self._console.print(Text(note, style="yellow"))
 
     def _cards(self, responses: Sequence[Response]) -> RenderableType:
-        side_by_side = self._console.width >= _NARROW and len(responses) == 2
-        across = len(responses) if side_by_side else 1
-        down = 1 if side_by_side else len(responses)
+        across, down = self._layout(len(responses))
         width = self._console.width // across
-        room = max(4, (self._console.height - 9) // down - 2)
+        room = max(2, (self._console.height - 9) // down - 2)
         texts = [self._fitted(response, width - 4, room) for response in responses]
         tallest = max(len(text.wrap(self._console, width - 4)) for text in texts)
         cards = [
@@ -115,17 +174,25 @@ class TerminalPerson:
                 title=f" {position} ",
                 title_align="left",
                 border_style="cyan",
-                height=tallest + 2 if side_by_side else None,
+                height=tallest + 2 if across > 1 else None,
             )
             for position, text in enumerate(texts, start=1)
         ]
-        if not side_by_side:
-            return Group(*cards)
         grid = Table.grid(expand=True)
-        for _ in cards:
+        for _ in range(across):
             grid.add_column(ratio=1)
-        grid.add_row(*cards)
+        for first in range(0, len(cards), across):
+            grid.add_row(*cards[first : first + across])
         return grid
+
+    def _layout(self, cards: int) -> tuple[int, int]:
+        """How many cards stand beside each other, and how many rows of them there are."""
+        width, height = self._console.width, self._console.height - 9
+        across = max(1, min(cards, width // _WIDE))
+        while across < min(cards, width // _LEAST) and height // -(-cards // across) - 2 < _LINES:
+            across += 1
+        down = -(-cards // across)
+        return -(-cards // down), down
 
     def _fitted(self, response: Response, width: int, room: int) -> Text:
         """As much of a response as fits; the rest is one key away."""
@@ -133,7 +200,7 @@ class TerminalPerson:
         if len(lines) <= room:
             return body(response)
         shown = Text("\n").join(lines[: room - 1])
-        shown.append("\n... press m to read it all", style="dim")
+        shown.append(f"\n{_MORE[:width]}", style="dim")
         return shown
 
     def _read_whole(self, responses: Sequence[Response]) -> None:
@@ -156,11 +223,18 @@ class TerminalPerson:
 
 
 class LinePerson:
-    """Asks in plain lines and reads an answer a line: pipes, logs, screen readers."""
+    """Asks in plain lines and reads an answer a line: pipes, logs, screen readers.
 
-    def __init__(self, elicitation: Elicitation, console: Console) -> None:
+    Args:
+        elicitation: what is being asked, for the line about progress.
+        console: where to print.
+        order: whether to ask for an order each time; a single number is an answer all the same.
+    """
+
+    def __init__(self, elicitation: Questioning, console: Console, *, order: bool = False) -> None:
         self._elicitation = elicitation
         self._console = console
+        self._order = order
 
     def tell(self, line: str) -> None:
         """Print a line."""
@@ -171,16 +245,21 @@ class LinePerson:
         self._console.print(Text(f"\n{progress(self._elicitation.recommend())}"))
         for position, i in enumerate(query.options, start=1):
             self._console.print(Text(f"[{position}] ", style="bold") + body(pool.responses[i]))
+        options = len(query.options)
+        if self._order and options > 2:
+            self._console.print(f"all {options} in order, best first?")
         while True:
             try:
                 line = input().strip().lower()
             except EOFError:
                 return "stop"
-            reply = typed_reply(line, len(query.options))
+            reply = typed_reply(line, options)
+            reply = typed_order(line, options) if reply is None else reply
             if reply is not None:
                 return reply
+            orders = ", an order such as 31" if options > 2 else ""
             self._console.print(
-                Text(f"{line!r} is no answer: 1 to {len(query.options)}, t, s, u or q")
+                Text(f"{line!r} is no answer: 1 to {options}{orders}, t, s, u or q")
             )
 
 
@@ -191,13 +270,15 @@ def typed_reply(typed: str, options: int) -> Reply | None:
     return _WORDS.get(typed.lower())
 
 
-def progress(recommendation: Recommendation) -> str:
-    """One line about where the questions stand."""
-    left = recommendation.questions_left
-    if left == 0:
-        return f"question {recommendation.answers + 1}, the last one"
-    plural = "question" if left == 1 else "questions"
-    return f"question {recommendation.answers + 1}, about {left} {plural} left"
+def typed_order(typed: str, options: int) -> tuple[int, ...] | None:
+    """The order that several numbers mean, such as "312" or "3 1 2"; None if they mean none."""
+    numbers = re.split(r"[\s,>]+", typed.strip())
+    if len(numbers) == 1 and options < 10:
+        numbers = list(typed.strip())
+    places = [typed_reply(number, options) for number in numbers]
+    order = tuple(place for place in places if isinstance(place, int))
+    valid = options > 2 and 1 < len(set(order)) == len(places)
+    return order if valid else None
 
 
 def result(recommendation: Recommendation, width: int | None = None) -> RenderableType:
@@ -214,36 +295,6 @@ def result(recommendation: Recommendation, width: int | None = None) -> Renderab
     )
 
 
-def sureness(recommendation: Recommendation) -> str:
-    """How sure palate is, in words and numbers."""
-    n = recommendation.answers
-    after = "Before any question" if n == 0 else f"After {n} question{'s' if n > 1 else ''}"
-    bound = recommendation.bound
-    if not recommendation.consistent:
-        return (
-            f"{after}: the best guess. Some answers contradict each other, so no single taste "
-            "explains them all and nothing can be certain; undoing one may help."
-        )
-    if bound is None:
-        return f"{after}: the best so far. This strategy does not say how far it may be off."
-    if recommendation.certified and bound < 1e-3:
-        return f"{after}: certain. If your answers hold, nothing else in the pool suits you better."
-    odds = 100.0 / (1.0 + math.exp(-bound))
-    reach = (
-        f"something else in the pool may still suit you better by up to {bound:.2f}; shown beside "
-        f"this one you would pick it at most {odds:.0f} times in 100"
-    )
-    if recommendation.certified:
-        return f"{after}: as sure as was asked for. If your answers hold, {reach}."
-    return f"{after}: the best so far. {reach[0].upper()}{reach[1:]}."
-
-
-def headline(response: Response) -> str:
-    """The first words of a response, on one line."""
-    text = " ".join(printable(response.text or response.image or "").split())
-    return text if len(text) <= 160 else text[:157] + "..."
-
-
 def body(response: Response) -> Text:
     """A response as it is shown; an image is named by its path."""
     if response.text:
@@ -251,20 +302,16 @@ def body(response: Response) -> Text:
     return Text(f"image: {printable(response.image or '')}")
 
 
-def printable(text: str) -> str:
-    """Text without control characters: a response must not be able to drive the terminal."""
-    return "".join(
-        c
-        if c == "\n" or unicodedata.category(c) not in {"Cc", "Cs"}
-        else "\N{REPLACEMENT CHARACTER}"
-        for c in text.replace("\r\n", "\n").expandtabs(4)
-    )
-
-
-def _keys(options: int) -> RenderableType:
-    pick = "1, 2 or arrows" if options == 2 else f"1 to {options}"
+def _keys(options: int, *, ordering: bool) -> RenderableType:
+    if ordering:
+        first = [(f"1 to {options}", "next"), ("Enter", "done"), ("Backspace", "mend")]
+        first += [("Esc", "pick one instead")]
+    elif options == 2:
+        first = [("1, 2 or arrows", "pick")]
+    else:
+        first = [(f"1 to {options}", "pick"), ("o", "order")]
     pairs = [
-        (pick, "pick"),
+        *first,
         ("t", "tie"),
         ("s", "skip"),
         ("u", "undo"),
