@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from palate.bench.fake_server import FakeServer
+from palate.cli.options import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from palate.bench.fake_server import FakeServer
+
 pytest.register_assert_rewrite("palate.testing")
+one_thread()  # the matrices of tests are small, and numpy is not imported yet
 
 
 @pytest.fixture(autouse=True)
@@ -28,5 +31,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     """A server that speaks OpenAI's protocol and misbehaves on demand."""
+    from palate.bench.fake_server import FakeServer  # noqa: PLC0415 - it may import numpy
+
     with FakeServer() as fake:
         yield fake

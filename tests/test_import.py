@@ -36,6 +36,7 @@ def test_help_comes_soon() -> None:
         ("import palate", ("numpy", "scipy", "typer", "rich", "model2vec", "torch")),
         ("import palate.cli", ("numpy", "scipy", "rich.console", "model2vec", "torch", "cvxpy")),
         ("import palate.formats", ("pyarrow", "model2vec", "typer")),
+        ("from palate import open_store", ("sqlalchemy", "psycopg", "model2vec", "typer")),
         ("from palate import Elicitation, UserAlign", ("model2vec", "torch", "typer", "cvxpy")),
         (
             "from palate import shipped_pool; shipped_pool('cook')",
