@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from palate.bench.fake_server import FakeServer
 
 pytest.register_assert_rewrite("palate.testing")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 one_thread()  # the matrices of tests are small, and numpy is not imported yet
 
 

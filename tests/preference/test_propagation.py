@@ -40,9 +40,9 @@ def fitted(component: Component, picks: Picks, slope: float) -> Propagated:
 
 def test_the_mixture_is_the_logistic_function() -> None:
     x = np.linspace(-30.0, 30.0, 2001)
-    assert ndtr(x[:, None] * propagation._SCALES) @ propagation._SHARES == pytest.approx(
-        expit(x), abs=3e-9
-    )
+    assert ndtr(
+        x[:, None] / np.sqrt(propagation._VARIANCES)
+    ) @ propagation._SHARES == pytest.approx(expit(x), abs=3e-9)
 
 
 @pytest.mark.parametrize("slope", [0.1, *SLOPES, 60.0])

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from palate.store.database import Database
-from palate.store.group import GroupCommit
+from palate.store.group import GroupCommit, _Job
 from palate.store.recent import Recent
 
 if TYPE_CHECKING:
@@ -20,18 +20,25 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Transactions on a list, slow to commit; any that writes "bad" fails as a whole."""
+    """Transactions on a list; any that writes "bad" fails as a whole.
 
-    def __init__(self) -> None:
+    The first is committed once so many others wait for the next.
+    """
+
+    def __init__(self, others: int = 0) -> None:
         self.kept: list[Any] = []
         self.durable: list[bool] = []
         self.fails: type[BaseException] = ValueError
+        self.group = GroupCommit(self)
+        self._others = others
 
     @contextlib.contextmanager
     def __call__(self, *, durable: bool) -> Iterator[Any]:
         written: list[Any] = []
         yield written
-        time.sleep(0.005)
+        while len(self.group._waiting) < self._others:
+            time.sleep(0.001)
+        self._others = 0
         if "bad" in written:
             raise self.fails("bad")
         self.kept += written
@@ -47,23 +54,29 @@ def writing(value: Any) -> Callable[[Any], Any]:
 
 
 def test_many_threads_share_a_transaction() -> None:
-    ledger = Ledger()
-    group = GroupCommit(ledger)
+    ledger = Ledger(others=19)
     with ThreadPoolExecutor(20) as threads:
-        said = list(threads.map(lambda i: group.run(writing(i), durable=True), range(100)))
-    assert said == list(range(100))
+        said = list(threads.map(lambda i: ledger.group.run(writing(i), durable=True), range(20)))
+    assert said == list(range(20))
     assert sorted(ledger.kept) == said
-    assert len(ledger.durable) < 50
+    assert len(ledger.durable) == 2
+
+
+def test_every_piece_of_work_is_done_once() -> None:
+    ledger = Ledger()
+    with ThreadPoolExecutor(20) as threads:
+        said = list(threads.map(lambda i: ledger.group.run(writing(i), durable=True), range(2_000)))
+    assert said == list(range(2_000))
+    assert sorted(ledger.kept) == said
 
 
 def test_one_that_fails_fails_alone() -> None:
-    ledger = Ledger()
-    group = GroupCommit(ledger)
+    ledger = Ledger(others=19)
     values = ["bad" if i % 10 == 7 else i for i in range(60)]
 
     def run(value: Any) -> Any:
         try:
-            return group.run(writing(value), durable=True)
+            return ledger.group.run(writing(value), durable=True)
         except ValueError:
             return "bad"
 
@@ -73,34 +86,66 @@ def test_one_that_fails_fails_alone() -> None:
 
 
 def test_it_waits_for_the_disk_where_one_of_them_must() -> None:
-    ledger = Ledger()
-    group = GroupCommit(ledger)
-    group.run(writing(0), durable=False)
-    with ThreadPoolExecutor(4) as threads, group._turn:
-        for i in range(4):
-            threads.submit(group.run, writing(i), durable=i == 2)
-        while len(group._waiting) < 4:
+    ledger = Ledger(others=4)
+    with ThreadPoolExecutor(5) as threads:
+        threads.submit(ledger.group.run, writing(0), durable=False)
+        while not ledger.group._at_work:
             time.sleep(0.001)
-        group._run_all()
+        for i in range(4):
+            threads.submit(ledger.group.run, writing(i), durable=i == 2)
     assert ledger.durable == [False, True]
 
 
 def test_who_is_interrupted_leaves_the_others_their_work() -> None:
-    ledger = Ledger()
+    ledger = Ledger(others=3)
     ledger.fails = KeyboardInterrupt
-    group = GroupCommit(ledger)
-    with ThreadPoolExecutor(3) as threads:
-        with group._turn:
-            others = [threads.submit(group.run, writing(i), durable=True) for i in range(3)]
-            while len(group._waiting) < 3:
-                time.sleep(0.001)
-            jobs = list(group._waiting)
-            jobs[0].work, kept = writing("bad"), jobs[0].work
-            with pytest.raises(KeyboardInterrupt):
-                group._run_all()
-            jobs[0].work = kept
-        assert [other.result(timeout=5) for other in others] == [0, 1, 2]
+    with ThreadPoolExecutor(4) as threads:
+        interrupted = threads.submit(ledger.group.run, writing("bad"), durable=True)
+        while not ledger.group._at_work:
+            time.sleep(0.001)
+        others = [threads.submit(ledger.group.run, writing(i), durable=True) for i in range(3)]
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.result(timeout=30)
+        assert [other.result(timeout=30) for other in others] == [0, 1, 2]
     assert ledger.kept == [0, 1, 2]
+
+
+def test_who_is_interrupted_while_waiting_calls_the_next() -> None:
+    """Ctrl-C reaches a thread that waits, before or after it was called to run what waits."""
+
+    class Interrupted(threading.Event):
+        def __init__(self, until: threading.Event) -> None:
+            super().__init__()
+            self._until = until
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert self._until.wait(timeout)
+            raise KeyboardInterrupt
+
+    for when in ("before", "after"):
+        ledger = Ledger(others=2)
+        ready = threading.Event()
+        with ThreadPoolExecutor(3) as threads:
+            first = threads.submit(ledger.group.run, writing(0), durable=True)
+            while not ledger.group._at_work:
+                time.sleep(0.001)
+            job = _Job(writing(1), durable=True, called=Interrupted(ready))
+            with ledger.group._lock:
+                ledger.group._waiting.append(job)
+            if when == "before":
+                ready.set()
+                with pytest.raises(KeyboardInterrupt):
+                    ledger.group._wait(job)
+                ledger._others = 1
+            last = threads.submit(ledger.group.run, writing(2), durable=True)
+            assert first.result(timeout=30) == 0
+            if when == "after":
+                assert job.called.is_set()
+                ready.set()
+                with pytest.raises(KeyboardInterrupt):
+                    ledger.group._wait(job)
+            assert last.result(timeout=30) == 2
+        assert ledger.kept == [0, 2]
 
 
 def test_the_least_recently_used_goes_first() -> None:

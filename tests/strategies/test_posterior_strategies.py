@@ -13,7 +13,12 @@ from palate.errors import ParameterError, PoolError
 from palate.feedback import SKIP, TIE, Answer, Query
 from palate.people import SimulatedPerson
 from palate.pool import Pool
-from palate.preference.belief import best_of_options, information, value_of_asking
+from palate.preference.belief import (
+    best_of_options,
+    expected_regret,
+    information,
+    value_of_asking,
+)
 from palate.preference.prior import Ball, Features, Mixture, Prior
 from palate.preference.sets import SimplexBelief
 from palate.strategies import (
@@ -265,6 +270,32 @@ def test_without_contradictions_asking_again_is_not_considered() -> None:
 # --- what is shown -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("answers", [0, 2, 5, 9])
+def test_a_bound_says_early_that_the_regret_is_above_the_tolerance(answers: int) -> None:
+    """It must be below what draws have, and spare them where the regret is large."""
+    spared = 0
+    for seed in range(10):
+        pool, rng = make_pool(10, 4, seed), np.random.default_rng(seed)
+        said = [tuple(rng.choice(10, 2, replace=False).tolist()) for _ in range(answers)]
+        strategy = Eubo(recheck=False)
+        run = strategy.run(view_of(pool, *wins(*said), seed=seed))
+        regret = expected_regret(run.draws, run.incumbent)
+        assert not run.regret_is_above(1.2 * regret)
+        assert run.regret_is_above(0.99 * regret)
+        again = strategy.run(view_of(pool, *wins(*said), seed=seed))
+        assert again.regret_is_above(0.1 * regret)
+        spared += "draws" not in again.__dict__
+    assert spared == 10
+
+
+def test_the_worst_response_is_worth_no_less_than_said() -> None:
+    pool = make_pool(10, 4, 3)
+    run = Eubo().run(view_of(pool, *wins((0, 1), (2, 3), (2, 0))))
+    drawn = run.belief.draws(np.random.default_rng(0), 20_000).utilities
+    least = run.belief.worst_at_least()
+    assert drawn.min(axis=1).mean() - 2.0 < least < drawn.min(axis=1).mean()
+
+
 def test_eubo_shows_what_makes_the_best_of_two_most_valuable() -> None:
     pool = make_pool(10, 4, 3)
     strategy = Eubo(recheck=False)
@@ -273,7 +304,7 @@ def test_eubo_shows_what_makes_the_best_of_two_most_valuable() -> None:
     assert query is not None
     run = strategy.run(view)
     assert query[0] == run.incumbent
-    worth = run.belief.best_of_two(run.incumbent, run.draws)
+    worth = run.worth.copy()
     assert query[1] == max(set(range(10)) - {run.incumbent}, key=lambda i: worth[i])
 
 
@@ -288,7 +319,7 @@ def test_options_chosen_jointly_are_worth_no_less_than_greedy_ones(k: int) -> No
         assert query is not None
         assert len(query) == k
         run = strategy.run(view)
-        worth = run.belief.best_of_two(run.incumbent, run.draws)
+        worth = run.worth.copy()
         worth[run.incumbent] = -np.inf
         greedy: tuple[int, ...] = (run.incumbent, int(worth.argmax()))
         while len(greedy) < k:

@@ -17,7 +17,7 @@ from scipy.special import entr
 from palate.preference.challenger import Challenger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from palate._typing import FloatArray, IndexArray
 
@@ -81,13 +81,21 @@ class Belief(ABC):
     def draws(self, rng: np.random.Generator, n: int) -> Draws:
         """Utilities drawn from the belief; the same generator gives the same."""
 
-    def best_of_two(self, incumbent: int, draws: Draws) -> FloatArray:
+    def best_of_two(self, incumbent: int, draws: Callable[[], Draws]) -> FloatArray:
         """(N,) expected utility of the better of the incumbent and each response.
 
         EUBO for a query of two (Lin et al. 2022; Viappiani and Boutilier 2010).
+
+        Args:
+            incumbent: pool index.
+            draws: makes draws from the belief, where there is no closed form.
         """
-        u = draws.utilities
+        u = draws().utilities
         return np.asarray(np.maximum(u, u[:, [incumbent]]).mean(axis=0))
+
+    def worst_at_least(self) -> float:
+        """What the expected utility of the worst response is not below; minus infinity: unknown."""
+        return -np.inf
 
     @property
     def contradictory(self) -> bool:

@@ -13,7 +13,7 @@ from palate.preference.belief import Belief, Draws
 from palate.preference.propagation import Propagated, log_likelihood, propagate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from palate._typing import FloatArray, IndexArray
 
@@ -152,6 +152,15 @@ class GaussianBelief(Belief):
         """See :meth:`Belief.mean`."""
         return np.asarray(self._flat @ self._means)
 
+    def _variances(self, prior: list[FloatArray], x: FloatArray) -> FloatArray:
+        """(P S, N) posterior variances, from prior ones (P, N) and x (P, N, n) with those shown."""
+        variances = np.repeat(prior, len(self.slopes), axis=0)
+        if self.group:
+            gain = self._fit.gain.reshape(*self.weights.shape, len(self.shown), -1)
+            lost = ((x[:, None] @ gain) * x[:, None]).sum(axis=3)
+            variances -= lost.reshape(variances.shape)
+        return np.maximum(variances, _SMALLEST)
+
     def _differences(self, incumbent: int) -> tuple[FloatArray, FloatArray]:
         """(P S, N) means and standard deviations of the differences to the incumbent."""
         column = np.array([incumbent])
@@ -159,13 +168,8 @@ class GaussianBelief(Belief):
             c.variances + c.variances[incumbent] - 2.0 * c.covariances(column)[:, 0]
             for c in self.components
         ]
-        variances = np.repeat(prior, len(self.slopes), axis=0)
-        if self.group:
-            x = (self._cross - self._cross[:, column])[:, None]
-            gain = self._fit.gain.reshape(*self.weights.shape, len(self.shown), -1)
-            variances -= ((x @ gain) * x).sum(axis=3).reshape(variances.shape)
-        deviations = np.sqrt(np.maximum(variances, _SMALLEST))
-        return self._means - self._means[:, column], deviations
+        variances = self._variances(prior, self._cross - self._cross[:, column])
+        return self._means - self._means[:, column], np.sqrt(variances)
 
     def advantage(self, incumbent: int, level: float) -> FloatArray:
         """See :meth:`Belief.advantage`; exact, by bisection between those of the components."""
@@ -179,7 +183,7 @@ class GaussianBelief(Belief):
         high[incumbent] = 0.0
         return np.asarray(high)
 
-    def best_of_two(self, incumbent: int, draws: Draws) -> FloatArray:  # noqa: ARG002
+    def best_of_two(self, incumbent: int, draws: Callable[[], Draws]) -> FloatArray:  # noqa: ARG002
         """See :meth:`Belief.best_of_two`; in closed form."""
         gap, deviation = self._differences(incumbent)
         z = gap / deviation
@@ -188,6 +192,12 @@ class GaussianBelief(Belief):
         gain[:, incumbent] = 0.0
         return np.asarray(self._flat @ (self._means[:, [incumbent]] + gain))
 
+    def worst_at_least(self) -> float:
+        """See :meth:`Belief.worst_at_least`; by the maximal inequality of Gaussians."""
+        variances = self._variances([c.variances for c in self.components], self._cross)
+        reach = np.sqrt(2.0 * np.log(variances.shape[1]) * variances.max(axis=1))
+        return float(self._flat @ (self._means.min(axis=1) - reach))
+
     def draws(self, rng: np.random.Generator, n: int) -> Draws:
         """See :meth:`Belief.draws`; components in proportion to their weights, in random order.
 
@@ -195,40 +205,51 @@ class GaussianBelief(Belief):
         Matheron's rule. Those are drawn from the Gaussian approximation and then again among
         themselves, by how much more probable the answers make them (Rubin 1988).
         """
-        size = len(self.components[0].mean)
+        size, s = len(self.components[0].mean), len(self.slopes)
         most = max(c.factor.shape[1] for c in self.components)
         places = (rng.permutation(n) + 0.5) / n
-        common, own = rng.normal(size=(n, most)), rng.normal(size=(n, size))
-        noise = rng.normal(size=(len(self.shown), n, _TRIES))
+        common, own = rng.standard_normal((n, most)), rng.standard_normal((n, size))
+        noise = rng.standard_normal((len(self.shown), n, _TRIES))
         weights = np.where(self._flat < _NEGLIGIBLE, 0.0, self._flat)
         shares = np.cumsum(weights / weights.sum())
         which = np.minimum(np.searchsorted(shares, places), len(weights) - 1)
         utilities = np.empty((n, size))
-        for k in np.unique(which):
-            rows = np.flatnonzero(which == k)
-            c = self.components[k // len(self.slopes)]
+        shown = self._drawn(which, noise) if self.group else None
+        for p, c in enumerate(self.components):
+            rows = np.flatnonzero(which // s == p)
             u = common[rows, : c.factor.shape[1]] @ c.factor.T + np.sqrt(c.residual) * own[rows]
             u += c.mean
-            if self.group:
-                shown = self._drawn(int(k), noise[:, rows].reshape(len(self.shown), -1))
-                u += (shown - u[:, list(self.shown)]) @ self._from_shown[k // len(self.slopes)].T
+            if shown is not None:
+                u += (shown[rows] - u[:, list(self.shown)]) @ self._from_shown[p].T
             utilities[rows] = u
         return Draws(utilities, np.tile(self.slopes, len(self.components))[which])
 
-    def _drawn(self, k: int, noise: FloatArray) -> FloatArray:
-        """Utilities of the responses shown, one draw for every few columns of noise (n, tries)."""
-        covariance = self._cross[k // len(self.slopes), list(self.shown)]
-        values, vectors = np.linalg.eigh(covariance - covariance @ self._fit.gain[k] @ covariance)
-        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-        tries = self._means[k, list(self.shown)] + (root @ noise).T
-        margins = tries @ self._rows.T
+    def _drawn(self, which: IndexArray, noise: FloatArray) -> FloatArray:
+        """(draws, n) utilities of the responses shown.
+
+        Args:
+            which: (draws,) the combination of a component and a slope that each is drawn from.
+            noise: (n, draws, tries) standard normal.
+        """
+        s, places = len(self.slopes), list(self.shown)
+        used = np.unique(which)
+        prior = self._cross[used // s][:, places]
+        values, vectors = np.linalg.eigh(prior - prior @ self._fit.gain[used] @ prior)
+        roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None]) @ vectors.transpose(0, 2, 1)
         first = np.flatnonzero(np.diff(self.group, prepend=-1))
-        slope = self.slopes[k % len(self.slopes)]
-        log = log_likelihood(slope * margins, first)
-        log -= margins @ self._fit.shift[k] - 0.5 * margins**2 @ self._fit.precision[k]
-        shares = np.cumsum(np.exp(log - log.max()))
-        places = (np.arange(len(log) // _TRIES) + 0.5) * (_TRIES / len(log))
-        return tries[np.minimum(np.searchsorted(shares / shares[-1], places), len(log) - 1)]
+        drawn = np.empty((len(which), len(places)))
+        for k, root in zip(used, roots, strict=True):
+            rows = np.flatnonzero(which == k)
+            moved = (root @ noise[:, rows].reshape(len(places), -1)).T
+            tries = self._means[k, places] + moved
+            margins = tries[:, self.winner] - tries[:, self.loser]
+            log = log_likelihood(self.slopes[k % s] * margins, first)
+            log -= margins @ self._fit.shift[k] - 0.5 * margins**2 @ self._fit.precision[k]
+            shares = np.cumsum(np.exp(log - log.max()))
+            at = (np.arange(len(rows)) + 0.5) * (_TRIES / len(log))
+            found = np.searchsorted(shares / shares[-1], at)
+            drawn[rows] = tries[np.minimum(found, len(log) - 1)]
+        return drawn
 
     @functools.cached_property
     def _from_shown(self) -> FloatArray:

@@ -33,13 +33,17 @@ _MIXTURE = np.array(
         (0.001449567805354, 0.238212616409306),
     ]
 )
-_SHARES, _SCALES = _MIXTURE.T
+_SHARES = _MIXTURE[:, 0]
+_VARIANCES = _MIXTURE[:, 1] ** -2.0
+_HEIGHTS = _SHARES / np.sqrt(2.0 * np.pi)
 _MAX_SWEEPS = 100
 _CLOSE = 1e-4  # of the margins of two sweeps, in prior standard deviations
 _SLOWER, _FASTER, _SLOWEST = 0.5, 1.2, 0.02  # steps where margins turn round, and where not
+_SETTLES = 0.5  # share of a move that the next may take back
 _SMALLEST = 1e-12  # variance or precision
 _TINY = 1e-300  # probability
 _MOST = 500.0  # logit
+_FACTORS = 500  # up to 2, whose product is a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,14 @@ def propagate(
     prior_margin = margin = mean @ differences.T
     precision = shift = moved = np.zeros(margin.shape)
     step, arrived = np.ones((len(mean), 1)), np.zeros((len(mean), 1), dtype=np.bool_)
+    unit = np.eye(mean.shape[1])
     for sweep in range(_MAX_SWEEPS):
-        w = differences.T @ (precision[:, :, None] * differences)
-        system = np.eye(mean.shape[1]) + w @ covariance
-        right = (shift - precision * prior_margin) @ differences
-        solved = np.linalg.solve(system, np.concatenate([right[:, :, None], w], axis=2))
-        a, gain = solved[:, :, 0], solved[:, :, 1:]
+        system = unit + differences.T @ (precision[:, :, None] * towards)
+        inverse = np.linalg.inv(system)  # the covariance of the weights is K times it
+        a = inverse @ ((shift - precision * prior_margin) @ differences)[:, :, None]
         before, last = margin, moved
-        margin = prior_margin + (towards @ a[:, :, None])[:, :, 0]
-        variance = prior_variance - ((towards @ gain) * towards).sum(axis=2)
-        variance = np.maximum(variance, _SMALLEST)
+        margin = prior_margin + (towards @ a)[:, :, 0]
+        variance = np.maximum(((towards @ inverse) * differences).sum(axis=2), _SMALLEST)
         offsets = _others(s * margin, first) if several else np.zeros((1, 1))
         rest = np.maximum(1.0 / variance - precision, _SMALLEST)  # the margin without the factor
         rest_margin = (margin / variance - shift) / rest
@@ -114,8 +116,9 @@ def propagate(
             arrived |= (np.abs(moved) <= _CLOSE * step).all(axis=1, keepdims=True)
         if arrived.all():
             break
-        turned = (moved * last).sum(axis=1, keepdims=True) < 0.0
-        step = np.clip(np.where(turned, _SLOWER, _FASTER) * step, _SLOWEST, 1.0)
+        # Margins that turn round by less each time settle as they are.
+        turned = -(moved * last).sum(axis=1, keepdims=True) > _SETTLES * _square(last)
+        step = np.minimum(np.maximum(np.where(turned, _SLOWER, _FASTER) * step, _SLOWEST), 1.0)
         go = np.where(arrived, 0.0, step)
         keep = 1.0 - np.minimum(bend / rest, 1.0 - _SMALLEST)
         precision = precision + go * (bend / keep - precision)
@@ -125,21 +128,29 @@ def propagate(
     if several:  # the factors of a pick are right for each row alone: now together
         logits = s * margin
         each += np.logaddexp(0.0, -(logits + offsets))
-    log_evidence = each.sum(axis=1) + 0.5 * (a * mean).sum(axis=1)
+    log_evidence = each.sum(axis=1) + 0.5 * (a[:, :, 0] * mean).sum(axis=1)
     if several:
         log_evidence += log_likelihood(logits, first)
     log_evidence -= 0.5 * np.linalg.slogdet(system)[1]
-    return Propagated(a, 0.5 * (gain + gain.transpose(0, 2, 1)), precision, shift, log_evidence)
+    gain = inverse @ (differences.T @ (precision[:, :, None] * differences))
+    gain = 0.5 * (gain + gain.transpose(0, 2, 1))
+    return Propagated(a[:, :, 0], gain, precision, shift, log_evidence)
 
 
 def log_likelihood(logits: FloatArray, first: IndexArray) -> FloatArray:
     """(n,) log-likelihood of picks, the logits (n, m) of whose rows begin at ``first``."""
     if len(first) == logits.shape[1]:
-        return -np.logaddexp(0.0, -logits).sum(axis=1)
+        # The logarithm of a product of terms in [1, 2], as many as do not overflow.
+        terms = np.multiply.reduceat(1.0 + np.exp(-np.abs(logits)), first[::_FACTORS], axis=1)
+        return np.asarray(np.minimum(logits, 0.0).sum(axis=1) - np.log(terms).sum(axis=1))
     sizes = np.diff(np.append(first, logits.shape[1]))
     top = np.maximum(np.maximum.reduceat(-logits, first, axis=1), 0.0)
     rest = np.add.reduceat(np.exp(-logits - np.repeat(top, sizes, axis=1)), first, axis=1)
     return np.asarray(-(top + np.log(np.exp(-top) + rest)).sum(axis=1))
+
+
+def _square(x: FloatArray) -> FloatArray:
+    return (x * x).sum(axis=1, keepdims=True)
 
 
 def _others(logits: FloatArray, first: IndexArray) -> FloatArray:
@@ -157,9 +168,9 @@ def _moments(
 
     With them their slopes in the means, and their curvatures, negated.
     """
-    root = 1.0 / np.sqrt((s * s * variance)[:, :, None] + _SCALES**-2.0)
+    root = 1.0 / np.sqrt((s * s * variance)[:, :, None] + _VARIANCES)
     z = (s * mean + offsets)[:, :, None] * root
     expected = np.maximum(ndtr(z) @ _SHARES, _TINY)
-    density = np.exp(-0.5 * z * z) * (root * _SHARES / np.sqrt(2.0 * np.pi))
-    rise = s * density.sum(axis=2) / expected
-    return np.log(expected), rise, s * s * (z * density * root).sum(axis=2) / expected + rise**2
+    density = np.exp(-0.5 * z * z) * root
+    rise = s * (density @ _HEIGHTS) / expected
+    return np.log(expected), rise, s * s * ((z * density * root) @ _HEIGHTS) / expected + rise**2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -109,7 +110,10 @@ def from_environment() -> FastAPI:
 
         model = OpenAIModel(settings.model, base_url=settings.base_url)
     store = open_store(settings.db)
-    return create_app(store, settings, model=model, at_end=store.close)
+    app = create_app(store, settings, model=model, at_end=store.close)
+    gc.collect()
+    gc.freeze()  # else each full collection goes through all modules while people wait
+    return app
 
 
 def _share(threads: ThreadPoolExecutor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from palate.preference.belief import best_shares, expected_regret
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from palate._typing import IndexArray
+    from palate._typing import FloatArray, IndexArray
     from palate.feedback import Answer
     from palate.preference.belief import Belief, Draws
 
@@ -74,9 +75,27 @@ class Run:
         return int(next((i for i in best if i not in lost), best[0]))
 
     @functools.cached_property
+    def worth(self) -> FloatArray:
+        """(N,) expected utility of the better of the incumbent and each response."""
+        return self.belief.best_of_two(self.incumbent, lambda: self.draws)
+
+    @functools.cached_property
     def expected_regret(self) -> float:
         """Of returning the incumbent, as a share of the expected range."""
         return expected_regret(self.draws, self.incumbent)
+
+    def regret_is_above(self, tolerance: float) -> bool:
+        """Whether the expected regret is; without draws where a bound in closed form says so.
+
+        The best response is worth as much as the better of any two, and the range is at most that
+        down to what the worst is worth at least.
+        """
+        worst = self.belief.worst_at_least()
+        if worst > -np.inf:
+            gain = float(self.worth.max() - self.worth[self.incumbent])
+            if gain > tolerance * (float(self.worth.max()) - worst):
+                return True
+        return self.expected_regret > tolerance
 
     @functools.cached_property
     def wins(self) -> list[tuple[int, int]]:
@@ -121,6 +140,15 @@ class Run:
     @functools.cached_property
     def _circles(self) -> IndexArray:
         """(N,) a number for each response; those that beat each other in a circle share it."""
+        order: TopologicalSorter[int] = TopologicalSorter()
+        for winner, loser in self.wins:
+            order.add(loser, winner)
+        try:
+            order.prepare()
+        except CycleError:
+            pass
+        else:
+            return np.arange(self.size)  # as it nearly always is, and found out in no time
         rows, columns = np.array(self.wins, dtype=np.intp).reshape(-1, 2).T
         graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(self.size, self.size))
         return np.asarray(connected_components(graph, connection="strong")[1])
@@ -134,7 +162,7 @@ class Run:
             if self._circles[i] == self._circles[j] and j not in self.barred(i)
         )
 
-    @property
+    @functools.cached_property
     def contradictory(self) -> bool:
         """Whether some answers contradict each other, whatever the taste."""
         return any(self._circles[w] == self._circles[v] for w, v in self.wins)

@@ -151,7 +151,7 @@ class RegretStrategy(BeliefStrategy):
             raise ParameterError(msg)
 
     def _done(self, run: Run) -> bool:
-        return self.tolerance is not None and run.expected_regret <= self.tolerance
+        return self.tolerance is not None and not run.regret_is_above(self.tolerance)
 
     def _certified(self, run: Run) -> bool:
         return self._done(run)
@@ -189,8 +189,7 @@ class Eubo(RegretStrategy):
             return best_of_options(run.draws, queries)
 
         rivals = run.rivals()
-        worth = run.belief.best_of_two(run.incumbent, run.draws)[rivals]
-        first = (run.incumbent, int(rivals[np.argmax(worth)]))
+        first = (run.incumbent, int(rivals[np.argmax(run.worth[rivals])]))
         query = _grown(run, first, self.options, value)
         for _ in query[1:] if self.options > 2 else ():  # chosen one by one, then exchanged
             query = _grown(run, (query[0], *query[2:]), len(query), value)
