@@ -102,6 +102,17 @@ def test_orders_of_several(api: Api) -> None:
     assert api.get(f"/elicitations/{id}/answers")["items"][0]["picked"] == [3, 1, 0, 2]
 
 
+def test_an_undo_that_names_the_events_seen_is_done_once(api: Api) -> None:
+    id = api.elicitation()  # noqa: A001
+    api.tell(id, api.ask(id)["id"], 0)
+    events = api.get(f"/elicitations/{id}")["events"]
+    undone = [api.post(f"/elicitations/{id}/undo", {"events": events}, 200) for _ in range(2)]
+    assert [u["undone"] for u in undone] == [True, False]
+    assert undone[0]["next"] == undone[1]["next"]
+    for wrong in (-1, 1.5, "1", True, 2**63):
+        api.post(f"/elicitations/{id}/undo", {"events": wrong}, 422)
+
+
 def test_undo_asks_again_and_is_done_once(api: Api) -> None:
     id = api.elicitation()  # noqa: A001
     query = api.ask(id)

@@ -137,6 +137,22 @@ class AskingContract(StoreBasis):
         assert store.undo(elicitation, queries[0].id)
         assert store.answers(elicitation) == ()
 
+    def test_an_undo_of_somebody_who_looked_before_the_last_event_does_nothing(
+        self, store: Store
+    ) -> None:
+        """So that a form sent twice, to whatever process, takes back one answer."""
+        elicitation = self.started(store)
+        with pytest.raises(AnswerError, match="no answer"):
+            store.undo(elicitation, events=0)
+        for picked in (0, 1):
+            store.tell(elicitation, asked_by(store, elicitation).id, picked)
+        assert not store.undo(elicitation, events=1)
+        assert not store.undo(elicitation, events=3)
+        assert store.undo(elicitation, events=2)
+        assert not store.undo(elicitation, events=2)
+        assert store.elicitation(elicitation).events == 3
+        assert len(store.answers(elicitation)) == 1
+
     def test_ends_and_goes_on_when_the_pool_grows(self, store: Store) -> None:
         """Answers stand, and what joined can be asked about and recommended."""
         pool = Pool("Which?", ["a", "b"])

@@ -96,6 +96,23 @@ class TogetherContract(StoreBasis):
                     assert asked_by(there, elicitation).query == asked.query
             assert len(store.answers(elicitation)) == len(other.answers(elicitation)) == 6
 
+    def test_the_same_undo_in_two_stores_at_once_counts_once(self, store: Store) -> None:
+        """Who looked at the same events takes back one answer between them."""
+        elicitation = self.started(store)
+        other = self.second()
+        with other, ThreadPoolExecutor(2) as threads:
+            for _ in range(10):
+                for picked in (0, 1):
+                    store.tell(elicitation, asked_by(store, elicitation).id, picked)
+                before = store.elicitation(elicitation)
+                undone = [
+                    threads.submit(each.undo, elicitation, events=before.events)
+                    for each in (store, other)
+                ]
+                assert sorted(u.result() for u in undone) == [False, True]
+                assert store.elicitation(elicitation).answers == before.answers - 1
+                assert store.undo(elicitation)
+
     def test_readers_do_not_disturb_writers(self, store: Store) -> None:
         """All that is added while others read is kept."""
         done = threading.Event()

@@ -111,7 +111,7 @@ def tell(
 def undo(request: Request, elicitation: str, body: NewUndo) -> Response:
     """Take back the last answer that stands; its query is asked again."""
     store = context_of(request).store
-    undone = store.undo(elicitation, body.query)
+    undone = store.undo(elicitation, body.query, events=body.events)
     return reply({"undone": undone, "next": asked_object(store, elicitation)})
 
 

@@ -202,12 +202,19 @@ class NewUndo(Body):
         description="Id of the query that the last answer is to: sent again, nothing more is "
         "taken back. By default the last answer, whatever it is.",
     )
+    events: Annotated[StrictInt, Field(ge=0, lt=2**63)] | None = Field(
+        None,
+        description="How many events the elicitation had when you looked: where something happened "
+        "since, nothing is taken back.",
+    )
 
 
 class Undone(BaseModel):
     """An answer is taken back; its query is asked again, under a new id."""
 
-    undone: bool = Field(description="False where that answer was taken back before.")
+    undone: bool = Field(
+        description="False where that answer was taken back before, or something happened since."
+    )
     next: Asked
 
 

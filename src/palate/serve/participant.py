@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Form, Request, Response
@@ -30,7 +29,6 @@ _NOTES: Final = {
     "moved": "Your answers have changed since that page was shown, so nothing was taken back.",
     "nothing": "There is no answer to take back.",
 }
-_undoing = threading.Lock()
 
 
 class AnswerForm(BaseModel):
@@ -106,14 +104,11 @@ def undo(
     """Take back the last answer, if it is the last that the person saw."""
     store = context_of(request).store
     note = "undone"
-    with _undoing:  # a form that is sent twice takes back one answer
-        if store.elicitation(elicitation).events != events:
+    try:  # a form that is sent twice takes back one answer
+        if not store.undo(elicitation, events=events):
             note = "moved"
-        else:
-            try:
-                store.undo(elicitation)
-            except AnswerError:
-                note = "nothing"
+    except AnswerError:
+        note = "nothing"
     return _onward(elicitation, note, order)
 
 

@@ -249,15 +249,20 @@ class Store(Protocol):
         """
         ...
 
-    def undo(self, elicitation: str, query: str | None = None) -> bool:
+    def undo(
+        self, elicitation: str, query: str | None = None, *, events: int | None = None
+    ) -> bool:
         """Take back the last answer that stands; its query is asked again.
 
         Args:
             elicitation: whose answer it is.
             query: id of the query that it answers; told again, nothing more is taken back.
+            events: how many events there were (:attr:`StoredElicitation.events`) when whoever asks
+                for it looked; where something happened since, nothing is taken back.
 
         Returns:
-            Whether one was taken back; False where that of this query was taken back before.
+            Whether one was taken back; False where that of this query was taken back before, or
+            something happened since.
 
         Raises:
             ConflictError: the query has an answer that stands, and it is not the last.

@@ -198,10 +198,14 @@ class SqlStore:
             self._confirm(live, query, picked)
             return False
 
-    def undo(self, elicitation: str, query: str | None = None) -> bool:
+    def undo(
+        self, elicitation: str, query: str | None = None, *, events: int | None = None
+    ) -> bool:
         with self._memory.held(elicitation) as live:
             self._memory.catch_up(live)
             while query is None or self._may_undo(live, query):
+                if events is not None and live.seen != events:
+                    return False
                 if not live.standing:
                     raise AnswerError("there is no answer to take back")
                 at = now()
