@@ -13,7 +13,7 @@ Letters: C combinations of a prior and a slope, m rows of margins, n weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -38,7 +38,7 @@ _VARIANCES = _MIXTURE[:, 1] ** -2.0
 _HEIGHTS = _SHARES / np.sqrt(2.0 * np.pi)
 _MAX_SWEEPS = 100
 _CLOSE = 1e-4  # of the margins of two sweeps, in prior standard deviations
-_SLOWER, _FASTER, _SLOWEST = 0.5, 1.2, 0.02  # steps where margins turn round, and where not
+_SLOWER, _FASTER, _SLOWEST = 0.5, 1.5, 0.02  # steps where margins turn round, and where not
 _SETTLES = 0.5  # share of a move that the next may take back
 _SMALLEST = 1e-12  # variance or precision
 _TINY = 1e-300  # probability
@@ -95,46 +95,105 @@ def propagate(
     first = np.flatnonzero(np.diff(groups, prepend=-1))
     s, several = slopes[:, None], len(first) < len(groups)
     towards = differences @ covariance
-    prior_variance = np.maximum((towards * differences).sum(axis=2), _SMALLEST)
-    prior_margin = margin = mean @ differences.T
+    at = _settled(mean @ differences.T, towards, differences, s, first if several else None)
+    each = at.log_z + 0.5 * (at.rest * at.rest_margin**2 - np.log(at.rest))
+    each -= 0.5 * (at.margin**2 / at.variance + np.log(at.variance) - at.shift * at.margin)
+    if several:  # the factors of a pick are right for each row alone: now together
+        logits = s * at.margin
+        each += np.logaddexp(0.0, -(logits + _others(logits, first)))
+    log_evidence = each.sum(axis=1) + 0.5 * (at.coefficients * mean).sum(axis=1)
+    if several:
+        log_evidence += log_likelihood(logits, first)
+    log_evidence += 0.5 * np.linalg.slogdet(at.inverse)[1]
+    gain = at.inverse @ (differences.T @ (at.precision[:, :, None] * differences))
+    gain = 0.5 * (gain + gain.transpose(0, 2, 1))
+    return Propagated(at.coefficients, gain, at.precision, at.shift, log_evidence)
+
+
+class _Settled(NamedTuple):
+    """Where combinations settle: factors, and the margins with and without each row's own.
+
+    Attributes:
+        inverse: (C, n, n) of ``I + W K``; the covariance of the weights is K times it.
+        coefficients: (C, n).
+        precision: (C, m) of the factors; the rest alike.
+        shift: of the factors.
+        margin: expected.
+        variance: of the margin.
+        rest: precision of the margin without the factor.
+        rest_margin: expected without the factor.
+        log_z: log of the expected probability of the row without the factor.
+    """
+
+    inverse: FloatArray
+    coefficients: FloatArray
+    precision: FloatArray
+    shift: FloatArray
+    margin: FloatArray
+    variance: FloatArray
+    rest: FloatArray
+    rest_margin: FloatArray
+    log_z: FloatArray
+
+
+def _settled(
+    prior_margin: FloatArray,
+    towards: FloatArray,
+    differences: FloatArray,
+    s: FloatArray,
+    first: IndexArray | None,
+) -> _Settled:
+    """Sweep over all factors at once until no margin moves, each combination for itself.
+
+    Args:
+        prior_margin: (C, m).
+        towards: (C, m, n) prior covariance of margins with weights.
+        differences: see :func:`propagate`.
+        s: (C, 1) slopes.
+        first: the first row of each pick, or None where all picks are out of two.
+    """
+    (c, m), n = prior_margin.shape, differences.shape[1]
+    found = _Settled(np.empty((c, n, n)), np.empty((c, n)), *(np.empty((c, m)) for _ in range(7)))
+    at = np.arange(c)  # combinations that have not settled; what follows is theirs
+    margin, unit = prior_margin, np.eye(n)
+    deviation = np.sqrt(np.maximum((towards * differences).sum(axis=2), _SMALLEST))
     precision = shift = moved = np.zeros(margin.shape)
-    step, arrived = np.ones((len(mean), 1)), np.zeros((len(mean), 1), dtype=np.bool_)
-    unit = np.eye(mean.shape[1])
+    step = np.ones((c, 1))
     for sweep in range(_MAX_SWEEPS):
         system = unit + differences.T @ (precision[:, :, None] * towards)
-        inverse = np.linalg.inv(system)  # the covariance of the weights is K times it
+        inverse: FloatArray = np.linalg.inv(system).astype(np.float64, copy=False)
         a = inverse @ ((shift - precision * prior_margin) @ differences)[:, :, None]
         before, last = margin, moved
         margin = prior_margin + (towards @ a)[:, :, 0]
         variance = np.maximum(((towards @ inverse) * differences).sum(axis=2), _SMALLEST)
-        offsets = _others(s * margin, first) if several else np.zeros((1, 1))
-        rest = np.maximum(1.0 / variance - precision, _SMALLEST)  # the margin without the factor
+        offsets = np.zeros((1, 1)) if first is None else _others(s * margin, first)
+        rest = np.maximum(1.0 / variance - precision, _SMALLEST)
         rest_margin = (margin / variance - shift) / rest
         log_z, rise, bend = _moments(rest_margin, 1.0 / rest, s, offsets)
-        moved = (margin - before) / np.sqrt(prior_variance)
-        if sweep > 0:  # what has arrived stays there: a combination is what it is alone
-            arrived |= (np.abs(moved) <= _CLOSE * step).all(axis=1, keepdims=True)
-        if arrived.all():
-            break
+        moved = (margin - before) / deviation
+        still = (np.abs(moved) <= _CLOSE * step).all(axis=1) & (sweep > 0)
+        still |= sweep == _MAX_SWEEPS - 1
+        if still.any():  # a combination settles where it does alone
+            there = _Settled(
+                inverse, a[:, :, 0], precision, shift, margin, variance, rest, rest_margin, log_z
+            )
+            for whole, part in zip(found, there, strict=True):
+                whole[at[still]] = part[still]
+            if still.all():
+                break
+            at, s, step, towards, prior_margin, deviation, precision, shift = (
+                x[~still] for x in (at, s, step, towards, prior_margin, deviation, precision, shift)
+            )
+            margin, moved, last, rest, rest_margin, rise, bend = (
+                x[~still] for x in (margin, moved, last, rest, rest_margin, rise, bend)
+            )
         # Margins that turn round by less each time settle as they are.
         turned = -(moved * last).sum(axis=1, keepdims=True) > _SETTLES * _square(last)
         step = np.minimum(np.maximum(np.where(turned, _SLOWER, _FASTER) * step, _SLOWEST), 1.0)
-        go = np.where(arrived, 0.0, step)
         keep = 1.0 - np.minimum(bend / rest, 1.0 - _SMALLEST)
-        precision = precision + go * (bend / keep - precision)
-        shift = shift + go * ((rise + rest_margin * bend) / keep - shift)
-    each = log_z + 0.5 * (rest * rest_margin**2 - np.log(rest))
-    each -= 0.5 * (margin**2 / variance + np.log(variance) - shift * margin)
-    if several:  # the factors of a pick are right for each row alone: now together
-        logits = s * margin
-        each += np.logaddexp(0.0, -(logits + offsets))
-    log_evidence = each.sum(axis=1) + 0.5 * (a[:, :, 0] * mean).sum(axis=1)
-    if several:
-        log_evidence += log_likelihood(logits, first)
-    log_evidence -= 0.5 * np.linalg.slogdet(system)[1]
-    gain = inverse @ (differences.T @ (precision[:, :, None] * differences))
-    gain = 0.5 * (gain + gain.transpose(0, 2, 1))
-    return Propagated(a[:, :, 0], gain, precision, shift, log_evidence)
+        precision = precision + step * (bend / keep - precision)
+        shift = shift + step * ((rise + rest_margin * bend) / keep - shift)
+    return found
 
 
 def log_likelihood(logits: FloatArray, first: IndexArray) -> FloatArray:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from palate.preference.prior import Prior
     from palate.strategies.base import Strategy
 
-LARGEST = 2_000
-"""Responses up to which a belief about all utilities is kept; beyond, USERALIGN's search is."""
+LARGEST = 10_000
+"""Responses up to which a belief about all utilities is kept, a step of which then takes a tenth of
+a second; beyond, USERALIGN's search is."""
 
 
 def default_strategy(pool: Pool, prior: Prior | None = None) -> Strategy:
