@@ -35,6 +35,7 @@ from palate.strategies import (
     IIDBest,
     InformationGain,
     Oracle,
+    Planned,
     Random,
     Strategy,
     Thompson,
@@ -423,6 +424,7 @@ STARTED: dict[str, Strategy] = {
     "iidbest": IIDBest(max_steps=6),
     "random": Random(),
     "winner-stays": WinnerStays(max_steps=5),
+    "planned": Planned(((0, 1), (2, 3, 1)), prior=Features(residual=0.2)),
     "oracle": Oracle(utilities=tuple(float(i) for i in range(8))),
 }
 

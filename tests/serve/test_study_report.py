@@ -222,7 +222,7 @@ def test_commands_refuse_in_one_line(
         "name one study by --study": ("report", "--db", kept),
         "there is no database": ("report", "--db", str(tmp_path / "no.db")),
         "ends in .csv or .jsonl": ("export", "--db", kept, "-o", "rows.txt"),
-        "a study is kept in a file": ("report", "--db", "memory:"),
+        "answers are kept in a file": ("report", "--db", "memory:"),
     }
     for message, arguments in wrong.items():
         with pytest.raises(Exception, match=message):

@@ -23,6 +23,7 @@ from palate.strategies import (
     IIDBest,
     InformationGain,
     Oracle,
+    Planned,
     Random,
     Strategy,
     Thompson,
@@ -60,6 +61,8 @@ BUILT_IN: tuple[Strategy, ...] = (
     IIDBest(max_steps=15),
     Random(),
     WinnerStays(),
+    Planned(queries=((0, 1), (3, 1, 2), (2, 0), (4, 0, 1, 3), (1, 4))),
+    Planned(queries=((0, 1), (1, 0), (0, 1)), prior=Ball(), max_steps=2),
     Oracle(utilities=tuple(float(u) for u in range(12))),
 )
 

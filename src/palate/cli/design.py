@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from palate.cli.database import Db, PublicUrl, kept_store
 from palate.cli.models import TIMEOUT, BaseUrl, EmbedderName, Model, Options, Timeout
 from palate.cli.options import Seed, one_thread, show_help_alone
 
@@ -186,6 +187,56 @@ def ask(
 
         session.ask_on(asking, person_for, replan)
         session.close(asking, person, console)
+
+
+@design.command()
+def share(
+    queries: Queries,
+    db: Db,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of somebody who is to answer. May be given several times."),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="How many more, without names.", min=0)] = 0,
+    public_url: PublicUrl = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Hand the questions of a file to many people: print a link of the service for each."""
+    from palate.cli import design_share
+    from palate.cli.design_source import source_of
+    from palate.design import read_queries
+    from palate.errors import ParameterError
+    from palate.serve import Settings
+
+    if not person and not n:
+        raise ParameterError("say who is to answer: --person NAME, or -n HOW_MANY")
+    url = Settings(public_url=public_url).url
+    file = read_queries(queries)
+    source = source_of(file.settings, queries, base_url)
+    with kept_store(db) as store:
+        for shared in design_share.share(store, file, source, person or (), n):
+            named = f"{shared.person}: " if shared.person in (person or ()) else ""
+            typer.echo(f"{named}{url}/e/{shared.elicitation}")
+    typer.echo(f"They are served by palate serve --db {db}", err=True)
+
+
+@design.command()
+def collect(
+    queries: Queries,
+    db: Db,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder: a file a person.")],
+    base_url: BaseUrl = None,
+) -> None:
+    """Write the answers of those who were handed the questions, for fit and report."""
+    from palate.cli import design_share
+    from palate.cli.design_source import source_of
+    from palate.design import read_queries
+
+    file = read_queries(queries)
+    source = source_of(file.settings, queries, base_url)
+    with kept_store(db, there=True) as store:
+        for shared in design_share.collect(store, file, source, output):
+            typer.echo(f"{shared.person}: {shared.answered} of {len(file.planned)} answered")
 
 
 @design.command()

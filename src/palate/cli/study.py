@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from palate.cli.database import Db, PublicUrl, kept_store
 from palate.cli.options import one_thread, show_help_alone
 from palate.errors import ParameterError
 
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 study = typer.Typer(help="Put strategies before people: a study, its answers and its report.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The study file; see palate study new.")]
-Db = Annotated[
-    str,
-    typer.Option(
-        help="A file, sqlite:///FILE or postgresql://USER@HOST/DATABASE.", envvar="PALATE_DB"
-    ),
-]
-PublicUrl = Annotated[
-    str | None,
-    typer.Option(
-        help="Where people reach it, such as https://taste.example.org.",
-        envvar="PALATE_PUBLIC_URL",
-    ),
-]
 Which = Annotated[
     str | None, typer.Option("--study", help="Its title or id, where the database has several.")
 ]
@@ -103,7 +91,7 @@ def serve(
 
     port = free_port(host, port)
     url = Settings(host=host, port=port, token=token, public_url=public_url).url
-    with _store(db) as store:
+    with kept_store(db) as store:
         typer.echo(f"{url}/s/{_set_up(store, file)[0].id}")
     serve_all(
         db=db,
@@ -129,7 +117,7 @@ def links(
     from palate.serve.study import study_log
 
     url = Settings(public_url=public_url).url
-    with _store(db) as store:
+    with kept_store(db) as store:
         found, _ = _set_up(store, file)
         for participant in study_log(store).add_participants(found, n):
             typer.echo(f"{url}/p/{participant}")
@@ -147,7 +135,7 @@ def export(
     if output.suffix not in {".csv", ".jsonl"}:
         msg = f"rows are written to a file that ends in .csv or .jsonl, not {output}"
         raise ParameterError(msg)
-    with _store(db, there=True) as store:
+    with kept_store(db, there=True) as store:
         log = study_log(store)
         found = _one(log.studies(), which)
         try:
@@ -178,7 +166,7 @@ def report(
     from palate.bench.report import markdown_table
     from palate.serve.study import study_log, study_report
 
-    with _store(db, there=True) as store:
+    with kept_store(db, there=True) as store:
         log = study_log(store)
         found = study_report(
             log, _one(log.studies(), which), simulated=simulated, only_attentive=attentive
@@ -227,7 +215,7 @@ def simulate(
     from palate.bench.study import simulate_participants
     from palate.serve.study import study_log
 
-    with _store(db) as store:
+    with kept_store(db) as store:
         found, domains = _set_up(store, file)
         ids = study_log(store).add_participants(found, participants, simulated=True)
     with contextlib.ExitStack() as stack:
@@ -242,22 +230,6 @@ def simulate(
         f"{done.seconds:.0f} s ({pace})",
         err=True,
     )
-
-
-def _store(db: str, *, there: bool = False) -> Store:
-    """The store of a study.
-
-    Raises:
-        ParameterError: it ends with this process; or it is to be there, and is not.
-    """
-    from palate.store import open_store
-
-    if db in {"memory:", ":memory:", "sqlite://"}:
-        raise ParameterError("a study is kept in a file or on a server; give --db such as study.db")
-    if there and "://" not in db and not Path(db).is_file():
-        msg = f"there is no database {db}; give the --db that the study was served with"
-        raise ParameterError(msg)
-    return open_store(db)
 
 
 def _set_up(store: Store, file: Path) -> tuple[Study, Mapping[str, Domain]]:

@@ -102,13 +102,16 @@ class QueryFile:
         """Queries without an answer, in order; one that was skipped has one."""
         return [query for query in self.asked.queries if query.number not in self.answers]
 
-    def tell(self, number: int, picked: Picked, *, seconds: float | None = None) -> Answer:
+    def tell(
+        self, number: int, picked: Picked, *, seconds: float | None = None, at: str | None = None
+    ) -> Answer:
         """Add an answer; it is on the disk when this returns.
 
         Args:
             number: of the query, from 0.
             picked: a position among its options, an order of them, "tie" or "skip".
             seconds: how long the person took, if known.
+            at: when it was given, ISO 8601 in UTC; by default now.
 
         Raises:
             AnswerError: there is no such query, or the answer does not fit it.
@@ -118,7 +121,7 @@ class QueryFile:
         record = {
             "answer": number,
             "picked": picked,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
         } | ({} if seconds is None else {"seconds": seconds})
         answer = answer_of(record, self.asked.queries)
         record["picked"] = answer.picked

@@ -104,7 +104,7 @@ def one_pool(request: Request, pool: str, after: After = None) -> Response:
         first=start == 0,
         after=str(end) if end < len(found) else None,
         unseen=_unseen(found.responses, context.settings.images),
-        strategies=[name for name in STRATEGIES if name != "oracle"],
+        strategies=[name for name in STRATEGIES if name not in {"oracle", "planned"}],
         token=_token(request),
     )
 

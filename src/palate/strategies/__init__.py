@@ -5,6 +5,7 @@ from palate.strategies.baselines import IIDBest, Oracle, Random, WinnerStays
 from palate.strategies.contrary import contrary_share, doubts
 from palate.strategies.default import default_strategy
 from palate.strategies.named import STRATEGIES, strategy_named
+from palate.strategies.planned import Planned
 from palate.strategies.posterior import Challenge, Eubo, InformationGain, Thompson
 from palate.strategies.useralign import UserAlign, UserAlignLoss
 
@@ -16,6 +17,7 @@ __all__ = [
     "IIDBest",
     "InformationGain",
     "Oracle",
+    "Planned",
     "Random",
     "Strategy",
     "Thompson",

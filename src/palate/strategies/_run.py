@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from palate._typing import FloatArray, IndexArray
     from palate.feedback import Answer
     from palate.preference.belief import Belief, Draws
+    from palate.preference.prior import Prior
+    from palate.strategies.base import View
 
 DRAWS = 256
 """Draws from a belief where there is no closed form; from the same seed at every question."""
@@ -43,6 +45,15 @@ class Run:
     size: int
     rng: Callable[..., np.random.Generator]
     answers: tuple[Answer, ...] = ()
+
+    @classmethod
+    def of(cls, view: View, name: str, prior: Prior) -> Run:
+        """What the answers of a view amount to, going on from what its memo has under a name."""
+        run: Run | None = view.memo.get(name)
+        if run is None or len(run.answers) > len(view.answers):
+            run = cls(prior.start(view.pool), len(view.pool), view.rng)
+        run = view.memo[name] = run.after(view.answers)
+        return run
 
     def after(self, answers: Sequence[Answer]) -> Run:
         """The run after answers that begin with those taken in."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from palate.errors import ParameterError
 from palate.strategies.baselines import IIDBest, Oracle, Random, WinnerStays
+from palate.strategies.planned import Planned
 from palate.strategies.posterior import Challenge, Eubo, InformationGain, Thompson
 from palate.strategies.useralign import UserAlign, UserAlignLoss
 
@@ -26,6 +27,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         IIDBest,
         Random,
         WinnerStays,
+        Planned,
         Oracle,
     )
 }

@@ -121,11 +121,7 @@ class BeliefStrategy(Strategy):
 
     def run(self, view: View) -> Run:
         """What the answers so far amount to."""
-        run: Run | None = view.memo.get(self.name)
-        if run is None or len(run.answers) > len(view.answers):
-            run = Run(self.prior.start(view.pool), len(view.pool), view.rng)
-        run = view.memo[self.name] = run.after(view.answers)
-        return run
+        return Run.of(view, self.name, self.prior)
 
 
 @dataclass(frozen=True)
