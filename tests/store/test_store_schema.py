@@ -16,10 +16,10 @@ import pytest
 from databases import new_url
 from sqlalchemy import inspect, text
 
-from palate.elicitation import Extension, Undo
+from palate.elicitation import Elicitation, Extension, Undo
 from palate.errors import FingerprintError, LogError, PalateError, StoreError
 from palate.pool import Pool
-from palate.population.gaussian import GaussianPopulation
+from palate.profile import Profile
 from palate.store import migrations, open_store
 from palate.store.database import Database
 from palate.strategies import Eubo
@@ -171,8 +171,12 @@ def test_what_was_changed_behind_its_back_is_noticed(old: str, change: str) -> N
 def test_a_learned_prior_is_given_once_more(tmp_path: Path) -> None:
     url = str(tmp_path / "s.db")
     rng = np.random.default_rng(0)
-    pool = Pool("Which?", ["a", "b", "c", "d"], rng.normal(size=(4, 3)))
-    learned = GaussianPopulation(rng.normal(size=3), rng.normal(size=(3, 2)), 9, 90)
+    pool = Pool("Which?", ["a", "b", "c", "d"], rng.normal(size=(4, 3)), embedder="mine")
+    past = Profile()  # of a file, say, of which the store knows nothing
+    earlier = Elicitation(Pool("Before?", ["e", "f"], rng.normal(size=(2, 3)), embedder="mine"))
+    earlier.tell(earlier.ask(), 0)  # type: ignore[arg-type]  # there is one
+    past.remember(earlier)
+    learned = past.prior(pool)
     with open_store(url) as store:
         what = store.add_pool(pool)
         elicitation = store.start(store.add_person(), what, Eubo(learned, tolerance=0.0), seed=1)
