@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,6 +273,43 @@ class ReturningContract(StoreBasis):
         assert {row.person for row in store.export()} == {somebody}
         assert store.add_person("Ann") != person, "the name is somebody else's now"
         assert store.pool(pool).features is not None
+
+    def test_a_person_is_deleted_while_they_answer(self, store: Store) -> None:
+        """Whoever asks, tells or starts hears that they are gone, and nothing comes back."""
+        person = store.add_person()
+        pool = store.add_pool(named_pool(1))
+        begun = [store.start(person, pool, Eubo(tolerance=0.0), seed=i) for i in range(3)]
+        ready = threading.Barrier(5)
+
+        def answer(elicitation: str) -> str:
+            ready.wait(timeout=60)
+            try:
+                while True:
+                    asked = store.ask(elicitation)
+                    if asked is not None:
+                        store.tell(elicitation, asked.id, 0)
+                    elif store.answers(elicitation):
+                        store.undo(elicitation)
+            except UnknownIdError as error:
+                return str(error)
+
+        def start(_: str) -> str:
+            ready.wait(timeout=60)
+            try:
+                while True:
+                    store.start(person, pool, WinnerStays(), seed=1)
+            except UnknownIdError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(4) as threads:
+            said = [threads.submit(answer, id) for id in begun]  # noqa: A001
+            said.append(threads.submit(start, person))
+            ready.wait(timeout=60)
+            store.delete_person(person)
+            assert all("there is no" in told.result(timeout=60) for told in said)
+        assert store.elicitations().items == ()
+        assert store.people().items == ()
+        assert list(store.export()) == []
 
     def test_a_population_is_kept_with_what_began_from_it(self, store: Store) -> None:
         """Another process needs nothing else, with a past or without."""
