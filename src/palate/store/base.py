@@ -177,8 +177,8 @@ class Store(Protocol):
     def profile(self, person: str) -> Profile:
         """What is remembered of a person, as a profile in memory: a copy, to be looked at.
 
-        It holds the answers that stand and were not forgotten: those of the latest elicitations, up
-        to some hundred answers. Its summary says in words and numbers what was learned.
+        It holds the answers that stand and were not forgotten: the latest 500 or so, whole
+        elicitations of them. Its summary says in words and numbers what was learned.
         """
         ...
 
