@@ -311,6 +311,22 @@ class ReturningContract(StoreBasis):
         assert store.people().items == ()
         assert list(store.export()) == []
 
+    def test_a_person_is_deleted_once(self, store: Store) -> None:
+        """Of several who do so at a time one hears what went, and the others that nobody is."""
+        person = store.add_person()
+        self.answered(store, person, store.add_pool(named_pool(1)))
+        ready = threading.Barrier(4)
+
+        def delete(_: int) -> int | None:
+            ready.wait(timeout=60)
+            try:
+                return store.delete_person(person).answers
+            except UnknownIdError:
+                return None
+
+        with ThreadPoolExecutor(4) as threads:
+            assert sorted(threads.map(delete, range(4)), key=str) == [5, None, None, None]
+
     def test_a_population_is_kept_with_what_began_from_it(self, store: Store) -> None:
         """Another process needs nothing else, with a past or without."""
         learned, person = with_outsiders(population()), store.add_person()

@@ -169,7 +169,8 @@ class NewElicitation(Body):
     pool: StrictStr = Field(description="Id of what they are asked about.")
     strategy: dict[str, JsonValue] | None = Field(
         None,
-        description="Name and settings of the rule that picks the questions; by default EUBO.",
+        description="Name and settings of the rule that picks the questions; by default EUBO, on "
+        "what is known of the person and of people.",
         examples=[{"name": "useralign", "epsilon": 0.3, "max_steps": 12}],
     )
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] | None = Field(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from palate.errors import ConflictError
+from palate.errors import ConflictError, UnknownIdError
 from palate.store.base import Deleted
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _ROWS = [
 ] + [
     text("DELETE FROM elicitations WHERE person = :person"),
     text("DELETE FROM forgotten WHERE person = :person"),
-    text("DELETE FROM people WHERE number = :person"),
 ]
+_PERSON = text("DELETE FROM people WHERE number = :person")
 _ARRAY = text(
     "DELETE FROM feature_arrays WHERE fingerprint = :fingerprint "
     "AND NOT EXISTS (SELECT 1 FROM pools WHERE features = :fingerprint) "
@@ -46,6 +46,7 @@ def delete_person(connection: Connection, person: int) -> Deleted:
 
     Raises:
         ConflictError: they took part in a study.
+        UnknownIdError: somebody else was faster.
     """
     of = {"person": person}
     if connection.dialect.name == "sqlite":
@@ -63,6 +64,8 @@ def delete_person(connection: Connection, person: int) -> Deleted:
     arrays = connection.execute(_ARRAYS, of).scalars().all()
     for rows in _ROWS:
         connection.execute(rows, of)
+    if not connection.execute(_PERSON, of).rowcount:
+        raise UnknownIdError("there is no such person any more: somebody else deleted them")
     for fingerprint in arrays:
         connection.execute(_ARRAY, {"fingerprint": fingerprint})
     return Deleted(count.elicitations, int(count.answers or 0))
