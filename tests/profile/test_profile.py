@@ -404,11 +404,11 @@ def test_of_many_answers_the_latest_count(monkeypatch: pytest.MonkeyPatch) -> No
     for number in range(3):
         profile.remember(asked(a_pool(str(number), number), 0, 1, 0, seed=number))
     assert len(profile.past(a_pool()).winner) == 9
-    monkeypatch.setattr("palate.profile.profile._LATEST", 4)
+    monkeypatch.setattr("palate.profile.past.LATEST", 4)
     past = profile.past(a_pool())
     assert past.age.tolist() == [2] * 2 + [1] * 6
     assert past.group.tolist() == [0, 1, 2, 3]
-    monkeypatch.setattr("palate.profile.profile._LATEST", 0)
+    monkeypatch.setattr("palate.profile.past.LATEST", 0)
     assert len(profile.past(a_pool()).winner) == 1
 
 

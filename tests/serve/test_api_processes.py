@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from api_cases import STRATEGY, TOKEN
 from postgres_cases import postgres_url
@@ -20,6 +21,8 @@ from palate.bench.serve_kill import kill_often
 from palate.bench.serve_load import Plan, measure
 from palate.bench.serve_process import ServerProcess
 from palate.cli import main
+from palate.embed import default_embedder
+from palate.population.gaussian import GaussianPopulation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +110,46 @@ def all_at_once(server: ServerProcess) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
+def test_what_somebody_began_from_outlives_the_server(tmp_path: Path) -> None:
+    """Killed, and started again without the population: the same question, and the next one."""
+    db, file, texts = str(tmp_path / "palate.db"), tmp_path / "p.safetensors", ["a b", "c d", "e f"]
+    embedder, rng = default_embedder(), np.random.default_rng(0)
+    made = {"embedder": "static", "identity": embedder.identity, "prompts": "none"}
+    mean, factor = rng.normal(size=64), rng.normal(size=(64, 2))
+    GaussianPopulation(mean, factor, 9, 90, notes={"features": made}).save(file)
+    settings = {"PALATE_PRIOR": str(file)}
+    begun: list[Any] = []
+    with ServerProcess(db, environment=settings, log=tmp_path / "log") as server:
+        person = call(server, "POST", "/api/v1/people", {})["id"]
+        for prompt in ("First?", "Second?"):
+            pool = call(server, "POST", "/api/v1/pools", {"prompt": prompt, "responses": texts})
+            body = {"person": person, "pool": pool["id"], "seed": 1}
+            begun.append(call(server, "POST", "/api/v1/elicitations", body))
+            path = f"/api/v1/elicitations/{begun[-1]['id']}"
+            query = call(server, "GET", f"{path}/query")["query"]
+            if prompt == "First?":
+                answer = {"picked": 0}
+                call(server, "PUT", f"{path}/queries/{query['id']}/answer?next=false", answer)
+        found = call(server, "GET", f"{path}/recommendation")
+        server.kill()
+    file.unlink()
+    assert [e["remembered"] for e in begun] == [0, 1]
+    assert begun[1]["strategy"]["prior"]["base"] == begun[0]["strategy"]["prior"]
+    with ServerProcess(db, log=tmp_path / "log") as server:
+        first = f"/api/v1/elicitations/{begun[0]['id']}"
+        call(server, "POST", f"{first}/undo", {})  # what was remembered stays remembered
+        assert call(server, "GET", f"{path}/query")["query"] == query
+        assert call(server, "GET", f"{path}/recommendation") == found
+        told = call(server, "PUT", f"{path}/queries/{query['id']}/answer", {"picked": 1})
+        assert told["recorded"]
+        assert call(server, "DELETE", f"/api/v1/people/{person}") == {
+            "elicitations": 2,
+            "answers": 1,
+        }
+        assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("quiet")
 def test_a_body_that_never_ends_is_refused_at_once(tmp_path: Path) -> None:
     limit = {"PALATE_MAX_BODY_BYTES": "100000", "PALATE_TOKEN": TOKEN}
     with ServerProcess(str(tmp_path / "palate.db"), environment=limit) as server:
@@ -137,6 +180,8 @@ def test_a_body_that_never_ends_is_refused_at_once(tmp_path: Path) -> None:
         (("--workers", "2", "--db", "memory:"), "cannot share a database in memory"),
         (("--workers", "2", "--model", "m", "--db", "x.db"), "known to one worker alone"),
         (("--db", "mysql://x/y"), "mysql"),
+        (("--db", "memory:", "--prior", "/"), "/ is a folder"),
+        (("--db", "memory:", "--prior", "/no/such"), "holds no population"),
         (("--host", "256.0.0.1", "--token", TOKEN), "cannot listen"),
     ],
 )

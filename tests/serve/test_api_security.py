@@ -247,6 +247,7 @@ def test_settings_survive_the_environment() -> None:
         images="/images",
         model="m",
         base_url="http://localhost:1/v1",
+        prior="/srv/people.safetensors",
     )
     assert Settings.from_environment(settings.to_environment()) == settings
     assert Settings.from_environment({}) == Settings()

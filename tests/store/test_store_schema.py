@@ -1,7 +1,7 @@
 """Databases that other versions wrote, that others write, and that are damaged.
 
 ``schemas/0001.sql`` is what ``.dump`` of SQLite says of a store that version 1 wrote; it stays
-as it is, and so does the step that made it.
+as it is, and so does the step that made it. The same holds of the later versions.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pytest
 from databases import new_url
 from sqlalchemy import inspect, text
 
-from palate.elicitation import Extension, Undo
+from palate.elicitation import Elicitation, Extension, Undo
 from palate.errors import FingerprintError, LogError, PalateError, StoreError
 from palate.pool import Pool
-from palate.population.gaussian import GaussianPopulation
+from palate.profile import Profile
 from palate.store import migrations, open_store
 from palate.store.database import Database
 from palate.strategies import Eubo
@@ -30,16 +30,23 @@ if TYPE_CHECKING:
     from palate.strategies import Strategy
 
 FIRST = Path(__file__).parent / "schemas" / "0001.sql"
+THIRD = FIRST.with_name("0003.sql")
 USERALIGN, EUBO = "0DePX--iiCfe8MuZ", "Xu05v5EE0Jv9rUDO"
 PENDING = "QKZQs5pbI1zvURyk"
+KNOWN, OWN = "O6aKvdGbZdv79vEY", "HJDioaDvm4EUqNks"
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> str:
     """The file of version 1."""
-    path = tmp_path / "old.db"
+    return written_by(FIRST, tmp_path)
+
+
+def written_by(dump: Path, folder: Path) -> str:
+    """The file that a dump was made of."""
+    path = folder / "old.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(FIRST.read_text(encoding="utf-8"))
+        connection.executescript(dump.read_text(encoding="utf-8"))
     return str(path)
 
 
@@ -77,6 +84,33 @@ def test_what_version_1_wrote_is_read(old: str, tmp_path: Path) -> None:
         ]
         assert pools[0].responses[0].metadata == {"model": "m"}
         assert [e.seed for e in store.elicitations().items] == [7, 8, 2**63 - 1]
+    open_store(str(tmp_path / "new.db")).close()
+    assert schema(old) == schema(str(tmp_path / "new.db"))
+
+
+def test_what_version_3_remembered_is_remembered(tmp_path: Path) -> None:
+    """Of a population and earlier answers, though since then these grew and were forgotten."""
+    old = written_by(THIRD, tmp_path)
+    with open_store(old) as store:
+        ann, bob = (person.id for person in store.people().items)
+        assert [store.elicitation(e).remembered for e in (KNOWN, OWN)] == [4, 4]
+        for elicitation, query, shown in (
+            (KNOWN, "xFBunJksC7YNYvgH", ("r3", "r4")),
+            (OWN, "nmLdJLuJlSHkBxk8", ("r4", "r1")),
+        ):
+            asked = store.ask(elicitation)
+            assert asked is not None
+            assert (asked.id, asked.query.ids) == (query, shown)
+        assert [store.recommend(e).response.id for e in (KNOWN, OWN)] == ["r4", "r1"]
+        assert store.undo(OWN)
+        asked = store.ask(OWN)
+        assert asked is not None
+        assert asked.query.ids == ("r1", "r3")
+        third = store.elicitation(OWN).pool
+        known = [store.elicitation(store.start(who, third, seed=1)) for who in (ann, bob)]
+        assert [stored.remembered for stored in known] == [0, 2]
+        assert store.delete_person(ann).elicitations == 4
+        assert [e.person for e in store.elicitations().items] == [bob] * 4
     open_store(str(tmp_path / "new.db")).close()
     assert schema(old) == schema(str(tmp_path / "new.db"))
 
@@ -171,8 +205,12 @@ def test_what_was_changed_behind_its_back_is_noticed(old: str, change: str) -> N
 def test_a_learned_prior_is_given_once_more(tmp_path: Path) -> None:
     url = str(tmp_path / "s.db")
     rng = np.random.default_rng(0)
-    pool = Pool("Which?", ["a", "b", "c", "d"], rng.normal(size=(4, 3)))
-    learned = GaussianPopulation(rng.normal(size=3), rng.normal(size=(3, 2)), 9, 90)
+    pool = Pool("Which?", ["a", "b", "c", "d"], rng.normal(size=(4, 3)), embedder="mine")
+    past = Profile()  # of a file, say, of which the store knows nothing
+    earlier = Elicitation(Pool("Before?", ["e", "f"], rng.normal(size=(2, 3)), embedder="mine"))
+    earlier.tell(earlier.ask(), 0)  # type: ignore[arg-type]  # there is one
+    past.remember(earlier)
+    learned = past.prior(pool)
     with open_store(url) as store:
         what = store.add_pool(pool)
         elicitation = store.start(store.add_person(), what, Eubo(learned, tolerance=0.0), seed=1)

@@ -2,10 +2,11 @@
 
 from palate._store_contract.asking import AskingContract
 from palate._store_contract.records import RecordsContract
+from palate._store_contract.returning import ReturningContract
 from palate._store_contract.together import TogetherContract
 
 
-class StoreContract(RecordsContract, AskingContract, TogetherContract):
+class StoreContract(RecordsContract, AskingContract, TogetherContract, ReturningContract):
     """What every :class:`palate.store.Store` keeps to.
 
     Override the fixture ``store``, and the method ``second``: the same data in another store, as

@@ -60,6 +60,14 @@ def serve(
         Path | None,
         typer.Option(help="Folder whose files responses may show.", envvar="PALATE_IMAGES"),
     ] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            help="What palate population prior wrote: where people start who nothing else is "
+            "known of.",
+            envvar="PALATE_PRIOR",
+        ),
+    ] = None,
     model: Model = None,
     base_url: BaseUrl = None,
 ) -> None:
@@ -70,6 +78,7 @@ def serve(
 
     from palate.cli.log import state_folder
     from palate.serve import Settings
+    from palate.serve.population import load_population
     from palate.serve.settings import is_loopback
     from palate.store import open_store
 
@@ -85,8 +94,11 @@ def serve(
         images=None if images is None else str(images),
         model=model or given.model,
         base_url=base_url or given.base_url,
+        prior=None if prior is None else str(prior.resolve()),
     )
     _check_workers(settings.db, settings.model, workers)
+    if settings.prior is not None:
+        load_population(settings.prior, settings.base_url)
     open_store(settings.db).close()  # what is wrong with it is said here, in one line
     os.environ.update(settings.to_environment())
     open_to = "to this machine alone" if is_loopback(host) else "to other machines, by the token"

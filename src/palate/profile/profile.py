@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
-
 from palate._beside import beside
 from palate._journal import Journal, read
-from palate.errors import LogError, ParameterError, PoolError
+from palate.errors import LogError, ParameterError
 from palate.formats import comparisons_of
 from palate.pool import Pool
 from palate.preference.memory import Past, Remembering
 from palate.preference.prior import Features
+from palate.profile.past import ages, check_comparable, counted, past_of
 from palate.profile.records import (
     Record,
     Remembered,
@@ -38,7 +37,6 @@ FORMAT = 1
 """Version of the file's format."""
 
 _HEADER: Final = {"palate-profile": FORMAT}
-_LATEST = 200  # rows of a past; more take long, and are long ago
 
 
 class Profile:
@@ -189,17 +187,9 @@ class Profile:
         Raises:
             PoolError: the pool has no features, or does not say what made them.
         """
-        if pool.features is None or pool.embedder is None:
-            raise PoolError(
-                "a profile compares features, so the pool needs some, and the name of what made "
-                "them: embed it, or give it embedder='NAME' with its features"
-            )
+        check_comparable(pool)
         answers = self.answers(upto=upto)
-        runs = list(dict.fromkeys(answer.run for answer in answers))
-        age = {run: len(runs) - i for i, run in enumerate(runs)}
-        made = pool.embedder, pool.scaling, pool.features.shape[1]
-        alike = [answer for answer in answers if answer.stages and answer.made == made]
-        return _past(_latest(alike), age, pool)
+        return past_of(counted(answers, pool), ages(answers), pool)
 
     def prior(
         self,
@@ -326,40 +316,3 @@ def _rewritten(path: Path, records: Iterable[Record]) -> Journal:
         raise
     journal.path = path
     return journal
-
-
-def _latest(answers: list[Remembered]) -> list[Remembered]:
-    """The last answers, as many as make up no more rows than a belief can start from."""
-    sizes = [sum(len(losers) for _, losers in answer.stages) for answer in answers]
-    rows = np.cumsum(sizes[::-1])[::-1]  # of an answer and those after it
-    rows[-1:] = 0  # the very last counts in any case
-    return [answer for answer, so_far in zip(answers, rows, strict=True) if so_far <= _LATEST]
-
-
-def _past(answers: list[Remembered], age: dict[str, int], pool: Pool) -> Past:
-    """Answers as arrays, their features on the scale of a pool's."""
-    d = 0 if pool.features is None else pool.features.shape[1]
-    wide = 0 if pool.style is None else pool.style.shape[1]
-    features, style = [np.zeros((0, d))], [np.zeros((0, wide))]
-    ages, winners, losers, groups = [], [], [], []
-    first = stage = 0
-    for answer in answers:
-        k = len(answer.options)
-        for winner, others in answer.stages:
-            winners += [first + winner] * len(others)
-            losers += [first + other for other in others]
-            groups += [stage] * len(others)
-            stage += 1
-        features.append(np.asarray(answer.features) * (pool.scale / answer.scale))
-        known = answer.style is not None and answer.style.shape[1] == wide
-        style.append(np.asarray(answer.style) if known else np.zeros((k, wide)))
-        ages += [age[answer.run]] * k
-        first += k
-    return Past(
-        np.concatenate(features),
-        np.array(ages, dtype=np.intp),
-        np.array(winners, dtype=np.intp),
-        np.array(losers, dtype=np.intp),
-        np.array(groups, dtype=np.intp),
-        style=np.concatenate(style) if wide else None,
-    )

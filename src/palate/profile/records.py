@@ -92,8 +92,17 @@ def run_of(elicitation: Elicitation) -> str:
     return digest(json.dumps(elicitation.fingerprint()), began)
 
 
-def remembered(elicitation: Elicitation, answer: Answer, run: str) -> Remembered:
-    """An answer of an elicitation, with what it needs to be understood without it."""
+def remembered(
+    elicitation: Elicitation, answer: Answer, run: str, *, style: bool = True
+) -> Remembered:
+    """An answer of an elicitation, with what it needs to be understood without it.
+
+    Args:
+        elicitation: whose answer it is.
+        answer: one that stands.
+        run: a name for the elicitation.
+        style: whether to keep how the responses are written, if it is known.
+    """
     pool, options = elicitation.pool, list(answer.query.options)
     named = pool.features is not None and pool.embedder is not None
     return Remembered(
@@ -107,7 +116,7 @@ def remembered(elicitation: Elicitation, answer: Answer, run: str) -> Remembered
         pool.scaling,
         pool.scale,
         np.asarray(pool.features, dtype=np.float64)[options] if named else None,
-        None if pool.style is None else pool.style[options],
+        pool.style[options] if style and pool.style is not None else None,
     )
 
 

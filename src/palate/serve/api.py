@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from palate.serve import api_elicitations, api_generations, api_pools
+from palate.serve import api_elicitations, api_generations, api_people, api_pools
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -15,4 +15,5 @@ def add_api(app: FastAPI) -> None:
     app.include_router(api_elicitations.often, tags=["elicitations"])
     app.include_router(api_elicitations.router, tags=["elicitations"])
     app.include_router(api_pools.router, tags=["people and pools"])
+    app.include_router(api_people.router, tags=["people and pools"])
     app.include_router(api_generations.router, tags=["generations"])

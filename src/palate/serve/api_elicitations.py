@@ -27,11 +27,12 @@ from palate.serve.documented import problems
 from palate.serve.quick import QuickRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from palate.feedback import Answer, Comparison, Picked
     from palate.serve.settings import Settings
     from palate.store import Store, StoredElicitation
+    from palate.strategies import Strategy
 
 JSONL = "application/jsonl"
 _LINES_AT_ONCE = 200
@@ -50,7 +51,15 @@ def start(request: Request, body: NewElicitation) -> Response:
     """Start asking a person about a pool."""
     context = context_of(request)
     store = context.store
-    id = store.start(body.person, body.pool, body.strategy, seed=body.seed)  # noqa: A001
+    strategy: Mapping[str, Any] | Strategy | None = body.strategy
+    remember = body.remember
+    if strategy is None and context.population is not None:
+        strategy = context.strategy(store.pool(body.pool))
+        if strategy is not None and remember is None:
+            remember = True
+    id = store.start(  # noqa: A001
+        body.person, body.pool, strategy, seed=body.seed, remember=remember
+    )
     return reply(_elicitation(store.elicitation(id), context.settings), 201)
 
 
@@ -218,6 +227,7 @@ def _elicitation(stored: StoredElicitation, settings: Settings) -> dict[str, Any
         "started_at": stored.started_at,
         "answers": stored.answers,
         "events": stored.events,
+        "remembered": stored.remembered,
         "page": f"{settings.url}/e/{stored.id}",
     }
 

@@ -123,10 +123,14 @@ def _pool(body: NewPool, settings: Settings) -> Pool:
     responses = [_candidate(r, i, settings) for i, r in enumerate(body.responses, start=1)]
     bare = Pool(body.prompt, responses, id=body.name, baseline=body.baseline)
     if body.features is None:
+        if body.embedder is not None:
+            raise ParameterError("embedder names what made the features; give them, or neither")
         return bare.embedded(style=body.style, scaling=body.scaling)
     if body.style:
         raise ParameterError("style goes with texts that are embedded; leave it out with features")
-    return bare.with_features(body.features, scaling=body.scaling or "diameter")
+    return bare.with_features(
+        body.features, scaling=body.scaling or "diameter", embedder=body.embedder
+    )
 
 
 def _candidate(given: str | ResponseIn, place: int, settings: Settings) -> Candidate:

@@ -20,6 +20,7 @@ from palate.serve.api import add_api
 from palate.serve.context import Context, context_of
 from palate.serve.generations import Generations
 from palate.serve.pages import add_pages
+from palate.serve.population import load_population
 from palate.serve.problems import add_handlers
 from palate.serve.security import Security
 from palate.serve.settings import Settings
@@ -80,7 +81,9 @@ def create_app(
         ],
     )
     generations = None if model is None else Generations(model, store)
-    app.state.palate = Context(store, settings, generations, counts)
+    prior = settings.prior
+    population = None if prior is None else load_population(prior, settings.base_url)
+    app.state.palate = Context(store, settings, generations, counts, population)
     add_handlers(app)
     add_api(app)
     add_pages(app)

@@ -44,6 +44,44 @@ class PersonOut(BaseModel):
     added_at: str = Field(description="ISO 8601, UTC.")
 
 
+class LeaningOut(BaseModel):
+    """How what was picked is written, beside what it was picked from."""
+
+    words: str = Field(description='Such as "shorter".')
+    picks: int = Field(description="How many picks were so, beside the average of those shown.")
+    of: int = Field(description="How many picks could tell.")
+    chance: float = Field(description="How often chance alone would bring that about.")
+
+
+class ProfileOut(BaseModel):
+    """What is remembered of a person, in numbers and in words: of the latest answers."""
+
+    answers: int = Field(description="How many are remembered, ties and skips among them.")
+    undecided: int = Field(description="How many of them are ties or skips.")
+    prompts: int = Field(description="How many different prompts they are about.")
+    since: str | None = Field(description="Time of the first: ISO 8601, UTC.")
+    leanings: list[LeaningOut] = Field(description="In style, those that are hardly chance.")
+    best: list[str] = Field(description="First words of what was liked best.")
+    least: list[str] = Field(description="First words of what was liked least.")
+    contrary: float | None = Field(
+        description="Expected share of the latest answers that are contrary to the rest."
+    )
+    text: str = Field(description="The same in words.")
+
+
+class Forgotten(BaseModel):
+    """Answers enter no later elicitation any more."""
+
+    forgotten: int = Field(description="How many that stand were remembered until now.")
+
+
+class DeletedOut(BaseModel):
+    """A person is deleted, with all that was theirs."""
+
+    elicitations: int
+    answers: int = Field(description="How many stood.")
+
+
 class ResponseIn(Body):
     """A response: a text, an image, or both."""
 
@@ -69,6 +107,11 @@ class NewPool(Body):
         None,
         description="A row of d numbers a response. By default texts are embedded by the shipped "
         "embedder, 64-d.",
+    )
+    embedder: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="Name of what made the features that are given. A person's answers count for "
+        "later pools whose features have the same name, scaling and number.",
     )
     scaling: Literal["half", "diameter", "none"] | None = Field(
         None,
@@ -126,11 +169,18 @@ class NewElicitation(Body):
     pool: StrictStr = Field(description="Id of what they are asked about.")
     strategy: dict[str, JsonValue] | None = Field(
         None,
-        description="Name and settings of the rule that picks the questions; by default EUBO.",
+        description="Name and settings of the rule that picks the questions; by default EUBO, on "
+        "what is known of the person and of people.",
         examples=[{"name": "useralign", "epsilon": 0.3, "max_steps": 12}],
     )
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] | None = Field(
         None, description="Fixes what is random; by default drawn, and recorded."
+    )
+    remember: StrictBool | None = Field(
+        None,
+        description="Whether to begin from what the person answered before, about pools with "
+        "comparable features. By default where no strategy is named and it can be done; a strategy "
+        "that is named is taken as it is.",
     )
 
 
@@ -145,6 +195,7 @@ class ElicitationOut(BaseModel):
     started_at: str = Field(description="ISO 8601, UTC.")
     answers: int = Field(description="How many stand, skips among them.")
     events: int = Field(description="How many things happened, undos included.")
+    remembered: int = Field(description="How many picks of earlier elicitations it began from.")
     page: str = Field(description="Where the person can answer in a browser.")
 
 

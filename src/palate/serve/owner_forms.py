@@ -16,6 +16,7 @@ from palate.errors import ParameterError, PoolError
 from palate.formats import read_pools
 from palate.pool import Pool, unique_responses
 from palate.pool import Response as Candidate
+from palate.preference.prior import GaussianPrior
 from palate.serve.context import context_of
 from palate.serve.login import needs_owner
 from palate.strategies import default_strategy
@@ -40,6 +41,7 @@ class StartForm(BaseModel):
         strategy: its name; empty for the one that suits the pool.
         options: how many responses to show at a time.
         budget: the most questions; empty for no such limit.
+        remember: whether to begin from the person's earlier answers, where that is possible.
     """
 
     pool: str
@@ -47,6 +49,7 @@ class StartForm(BaseModel):
     strategy: str = ""
     options: int = Field(default=2, ge=2, le=9)
     budget: str = ""
+    remember: str = ""
 
 
 def add_routes(pages: APIRouter) -> None:
@@ -80,10 +83,15 @@ def upload(request: Request, file: Annotated[UploadFile, File()]) -> Response:
 
 def start(request: Request, form: Annotated[StartForm, Form()]) -> Response:
     """Start asking somebody about a pool; the page that follows has the link for them."""
-    store = context_of(request).store
-    chosen = _strategy(store.pool(form.pool), form)
+    context = context_of(request)
+    store, pool = context.store, context.store.pool(form.pool)
+    chosen = _strategy(context.strategy(pool) or default_strategy(pool), form)
+    remembers = isinstance(getattr(chosen, "prior", None), GaussianPrior)
+    remembers &= pool.features is not None and pool.embedder is not None
     person = store.add_person(form.name.strip() or None)
-    return RedirectResponse(f"/owner/elicitations/{store.start(person, form.pool, chosen)}", 303)
+    remember = bool(form.remember) and remembers
+    started = store.start(person, form.pool, chosen, remember=remember)
+    return RedirectResponse(f"/owner/elicitations/{started}", 303)
 
 
 def _stripped(prompt: str) -> str:
@@ -121,9 +129,8 @@ def _ready(pool: Pool) -> Pool:
     return pool.embedded() if pool.features is None and texts else pool
 
 
-def _strategy(pool: Pool, form: StartForm) -> Strategy:
+def _strategy(usual: Strategy, form: StartForm) -> Strategy:
     """The strategy that a form describes."""
-    usual = default_strategy(pool)
     kind = strategy_kind(form.strategy) if form.strategy else type(usual)
     chosen: dict[str, Any] = {}
     if form.options != 2:

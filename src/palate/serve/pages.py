@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from palate.errors import PalateError, StoreError, UnknownIdError
-from palate.serve import html, login, owner, owner_forms, participant
+from palate.serve import html, login, owner, owner_forms, owner_people, participant
 from palate.serve.context import context_of
 from palate.serve.problems import status_of
 from palate.serve.study import pages as study_pages
@@ -46,7 +46,7 @@ def add_pages(app: FastAPI) -> None:
     """Add all pages to an application, with their style sheet and script."""
     pages = APIRouter(route_class=PageRoute, include_in_schema=False)
     pages.add_api_route("/", _home)
-    for part in (participant, login, owner, owner_forms, study_pages):
+    for part in (participant, login, owner, owner_people, owner_forms, study_pages):
         part.add_routes(pages)
     app.include_router(pages)
     app.include_router(html.static())

@@ -153,7 +153,7 @@ def _question(
         progress=progress(found),
         answers=stored.answers,
         events=stored.events,
-        best=_best(request, base, found) if found.answers else None,
+        best=_best(request, base, found) if found.answers or stored.remembered else None,
         note=_NOTES.get(note),
         problem=problem,
         order=bool(places) and len(cards) > 2,
@@ -173,6 +173,7 @@ def _result(request: Request, elicitation: str, note: str, *, unfinished: bool) 
         best=_best(request, base, found),
         sureness=sureness(found),
         answers=stored.answers,
+        personal=bool(stored.answers or stored.remembered),
         events=stored.events,
         # The question that it spoke of is no longer there, where this is the page at the end.
         note=_NOTES["moved"] if note == "moved" else None,

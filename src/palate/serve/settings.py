@@ -40,6 +40,7 @@ class Settings:
         images: folder whose files responses may show, or None: then none shows an image.
         model: the chat model that writes responses, or None: then pools are given, not generated.
         base_url: the model's server; None for ``OPENAI_BASE_URL`` or OpenAI's own.
+        prior: file of a population's prior, as ``palate population prior`` writes it, or None.
 
     Raises:
         ParameterError: a value is outside its range; or the service would listen to other machines
@@ -56,6 +57,7 @@ class Settings:
     images: str | None = None
     model: str | None = None
     base_url: str | None = None
+    prior: str | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(self.port, self.max_body_bytes)

@@ -2,6 +2,7 @@
 
 from palate.store.base import (
     Asked,
+    Deleted,
     Page,
     Store,
     StoredElicitation,
@@ -12,6 +13,7 @@ from palate.store.open import open_store
 
 __all__ = [
     "Asked",
+    "Deleted",
     "Page",
     "Store",
     "StoredElicitation",

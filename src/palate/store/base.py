@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from palate.elicitation import Event, Recommendation
     from palate.feedback import Answer, Comparison, Picked, Query
     from palate.pool import Embed, Pool, Response
+    from palate.profile import Profile
     from palate.strategies import Strategy
 
 Item_co = TypeVar("Item_co", covariant=True)
@@ -80,6 +81,7 @@ class StoredElicitation:
         started_at: when, as an ISO 8601 time in UTC.
         answers: how many stand, skips among them.
         events: how many things happened, retractions and extensions included.
+        remembered: how many picks of earlier elicitations it began from.
     """
 
     id: str
@@ -90,6 +92,20 @@ class StoredElicitation:
     started_at: str
     answers: int
     events: int
+    remembered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was deleted with a person.
+
+    Attributes:
+        elicitations: how many.
+        answers: how many stood in them.
+    """
+
+    elicitations: int
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +174,40 @@ class Store(Protocol):
         """
         ...
 
+    def profile(self, person: str) -> Profile:
+        """What is remembered of a person, as a profile in memory: a copy, to be looked at.
+
+        It holds the answers that stand and were not forgotten: the latest 500 or so, whole
+        elicitations of them. Its summary says in words and numbers what was learned.
+        """
+        ...
+
+    def forget(self, person: str, pool: str | None = None) -> int:
+        """Let what a person answered so far enter no later elicitation.
+
+        The answers stay in the log, and elicitations that are under way go on from what they began
+        with. What is answered later in an elicitation that had begun by now is forgotten, too.
+
+        Args:
+            person: who answered.
+            pool: only the answers about this pool.
+
+        Returns:
+            How many answers that stand are remembered no more.
+        """
+        ...
+
+    def delete_person(self, person: str) -> Deleted:
+        """Delete a person with their name, elicitations, queries and answers, in one transaction.
+
+        Whoever uses one of the elicitations then gets an UnknownIdError. Pools stay, and so do
+        populations that were learned from exported answers.
+
+        Raises:
+            ConflictError: they took part in a study, whose report would change.
+        """
+        ...
+
     def add_pool(self, pool: Pool) -> str:
         """Id of a pool, with its features, now kept.
 
@@ -181,8 +231,14 @@ class Store(Protocol):
         strategy: Strategy | Mapping[str, Any] | None = None,
         *,
         seed: int | None = None,
+        remember: bool | None = None,
     ) -> str:
         """Id of a new elicitation.
+
+        It may begin from what the person answered before, in elicitations about pools whose
+        features can be compared with this one's (see :meth:`palate.Profile.past`): then the first
+        recommendation is theirs before any question. The answers that stand at this moment count,
+        whatever happens to the earlier elicitations later.
 
         Args:
             person: who is asked.
@@ -190,10 +246,15 @@ class Store(Protocol):
             strategy: one, or ``name`` and settings of a built-in one; by default
                 :func:`palate.strategies.default_strategy`'s.
             seed: fixes what is random, at least 0 and below 2^63; by default drawn, and recorded.
+            remember: whether to begin from earlier answers, on top of the strategy's prior. By
+                default where no strategy is given, and the one chosen and the pool allow it; a
+                strategy that is given is taken as it is.
 
         Raises:
-            ParameterError: the strategy has no such name or settings, or the seed is none.
-            PoolError: the pool lacks what the strategy needs, such as features.
+            ParameterError: the strategy has no such name or settings, or has no prior that could
+                remember, and is to; or the seed is none.
+            PoolError: the pool lacks what the strategy needs, such as features; or is to be
+                remembered for, and does not say what made them.
         """
         ...
 

@@ -211,7 +211,7 @@ def _begin(connection: Connection) -> None:
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError(raw)
     level = connection.get_execution_options().get("palate_writes")
-    if level is None:  # who reads needs no transaction: nothing is ever changed
+    if level is None:  # who reads needs no transaction: no row is ever changed
         return
     raw.execute(f"PRAGMA synchronous = {level}")
     until = time.monotonic() + _PATIENCE

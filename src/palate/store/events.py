@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import text
 
+from palate.errors import UnknownIdError
 from palate.store.pools import read_features, write_features
 from palate.store.rows import dump, dump_response, load, new_id, now
 
@@ -48,9 +49,10 @@ _ADDED = text(
 )
 _EVENTS = text(
     "SELECT e.number, e.kind, e.query, e.said, e.response_ms, e.at, e.pending, e.features, "
-    "q.number AS asked, q.shown "
-    "FROM events e LEFT JOIN queries q ON q.id = coalesce(e.query, e.pending) "
-    "WHERE e.elicitation = :elicitation AND e.number > :seen ORDER BY e.number"
+    "q.number AS asked, q.shown FROM elicitations l "
+    "LEFT JOIN events e ON e.elicitation = l.number AND e.number > :seen "
+    "LEFT JOIN queries q ON q.id = coalesce(e.query, e.pending) "
+    "WHERE l.number = :elicitation ORDER BY e.number"
 )
 _CONTENTS = text(
     "SELECT content FROM added_responses WHERE elicitation = :elicitation AND event = :event "
@@ -97,9 +99,15 @@ class Waiting:
 
 
 def read_events(connection: Connection, elicitation: int, seen: int) -> list[Recorded]:
-    """The events after those seen, in order."""
+    """The events after those seen, in order.
+
+    Raises:
+        UnknownIdError: the elicitation is gone, with whoever was asked.
+    """
     rows = connection.execute(_EVENTS, {"elicitation": elicitation, "seen": seen}).all()
-    return [_recorded(connection, elicitation, row) for row in rows]
+    if not rows:  # of one that is there comes a row, though nothing may have happened
+        raise UnknownIdError("there is no such elicitation any more: its person was deleted")
+    return [_recorded(connection, elicitation, row) for row in rows if row.number is not None]
 
 
 def _recorded(connection: Connection, elicitation: int, row: Row[Any]) -> Recorded:

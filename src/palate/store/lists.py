@@ -36,7 +36,8 @@ _ELICITATIONS = (
     "SELECT e.number, e.id, p.id AS person, o.id AS pool, e.settings, e.seed, e.started_at, "
     "(SELECT coalesce(sum(CASE kind WHEN 'undo' THEN -1 WHEN 'extend' THEN 0 ELSE 1 END), 0) "
     "FROM events WHERE elicitation = e.number) AS answers, "
-    "(SELECT count(*) FROM events WHERE elicitation = e.number) AS events "
+    "(SELECT count(*) FROM events WHERE elicitation = e.number) AS events, "
+    "(SELECT picks FROM remembered WHERE elicitation = e.number) AS remembered "
     "FROM elicitations e JOIN people p ON p.number = e.person JOIN pools o ON o.number = e.pool"
 )
 _PERSON = text(f"{_PEOPLE} WHERE id = :id")
@@ -60,7 +61,7 @@ def number_of(connection: Connection, kind: str, value: str) -> int:
     if is_id(value):
         number = connection.execute(_NUMBER[kind], {"id": value}).scalar_one_or_none()
     if number is None:
-        raise _unknown(kind, value)
+        raise unknown_id(kind, value)
     return int(number)
 
 
@@ -68,7 +69,7 @@ def person_of(connection: Connection, value: str) -> StoredPerson:
     """The person with an id; see :func:`number_of`."""
     row = connection.execute(_PERSON, {"id": value}).one_or_none() if is_id(value) else None
     if row is None:
-        raise _unknown("person", value)
+        raise unknown_id("person", value)
     return _person(row)
 
 
@@ -76,7 +77,7 @@ def elicitation_of(connection: Connection, value: str) -> StoredElicitation:
     """The elicitation with an id; see :func:`number_of`."""
     row = connection.execute(_ELICITATION, {"id": value}).one_or_none() if is_id(value) else None
     if row is None:
-        raise _unknown("elicitation", value)
+        raise unknown_id("elicitation", value)
     return _elicitation(row)
 
 
@@ -142,10 +143,12 @@ def _elicitation(row: Row[Any]) -> StoredElicitation:
         row.started_at,
         int(row.answers),
         row.events,
+        row.remembered or 0,
     )
 
 
-def _unknown(kind: str, value: Any) -> UnknownIdError:  # noqa: ANN401 - whatever was given
+def unknown_id(kind: str, value: Any) -> UnknownIdError:  # noqa: ANN401 - whatever was given
+    """The error that says that no person, pool or elicitation has an id."""
     shown = repr(value)
     msg = f"there is no {kind} with the id {shown if len(shown) <= 80 else shown[:77] + '...'}"
     return UnknownIdError(msg)

@@ -48,6 +48,7 @@ class Live:
         Raises:
             LogError: it does not replay.
             StoreError: an event is missing.
+            UnknownIdError: the elicitation was deleted.
         """
         for event in read_events(connection, self.number, self.seen):
             self._take_in(event)

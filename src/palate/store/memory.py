@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from palate.elicitation import Elicitation
-from palate.errors import (
-    AnswerError,
-    ParameterError,
-    StoreError,
-    UnknownIdError,
-    UnknownQueryError,
-)
+from palate.elicitation import Elicitation, strategy_from_settings
+from palate.errors import AnswerError, ParameterError, StoreError, UnknownQueryError
 from palate.store.events import (
     event_columns,
     query_columns,
@@ -21,28 +15,37 @@ from palate.store.events import (
     write_extension,
     write_query,
 )
-from palate.store.lists import number_of
+from palate.store.history import History, read_sources
+from palate.store.lists import is_id, unknown_id
 from palate.store.live import Live
 from palate.store.pools import read_pool
+from palate.store.priors import is_learned, prior_again, read_population
 from palate.store.recent import Recent
 from palate.store.rows import load
+from palate.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from sqlalchemy import Connection
+
     from palate.elicitation import Extension
     from palate.feedback import Query
     from palate.pool import Pool
+    from palate.population.gaussian import GaussianPopulation
+    from palate.preference.memory import Past
     from palate.store.database import Database
     from palate.strategies import Strategy
 
     Revive = Callable[[Mapping[str, Any], Pool], Strategy]
+    Work = Callable[[Connection], bool]
 
-_HARMLESS = (AnswerError, UnknownQueryError, UnknownIdError, ParameterError)
+_HARMLESS = (AnswerError, UnknownQueryError, ParameterError)
 """Errors that are raised before anything has changed."""
 
 _POOLS = 64  # pools whose features are kept
+_POPULATIONS = 8
 
 _FIND = text("SELECT number, pool, settings, seed, fingerprint FROM elicitations WHERE id = :id")
 
@@ -68,6 +71,8 @@ class Memory:
         self._strategy_for = strategy_for
         self._lives: Recent[Live] = Recent(live, _HARMLESS)
         self._pools: Recent[Pool] = Recent(_POOLS)
+        self._populations: Recent[GaussianPopulation | None] = Recent(_POPULATIONS)
+        self.history = History(database, self.pool)
 
     def pool(self, number: int) -> Pool:
         """The pool of a number."""
@@ -98,20 +103,51 @@ class Memory:
             FingerprintError: it began with something else than what is here.
             LogError: the log does not replay.
         """
-        with self._database.reading() as connection:
-            number_of(connection, "elicitation", elicitation)
-            row = connection.execute(_FIND, {"id": elicitation}).one()
+        row = None
+        if is_id(elicitation):
+            with self._database.reading() as connection:
+                row = connection.execute(_FIND, {"id": elicitation}).one_or_none()
+        if row is None:
+            raise unknown_id("elicitation", elicitation)
         pool, recorded = self.pool(row.pool), load(row.fingerprint)
         if idle is None:
-            strategy = self._strategy_for(load(row.settings), pool)
+            strategy = self._strategy(row.number, load(row.settings), pool)
         else:
             strategy, recorded = idle, recorded | {"strategy": idle.settings()}
         live = Live(row.number, Elicitation.resumed(recorded, pool, strategy, seed=row.seed))
         self.catch_up(live)
         return live
 
+    def _strategy(self, number: int, settings: Mapping[str, Any], pool: Pool) -> Strategy:
+        """The strategy of an elicitation, with the prior that it began with."""
+        prior = settings.get("prior")
+        if isinstance(prior, dict) and is_learned(prior) and settings.get("name") in STRATEGIES:
+            found = prior_again(prior, self._population, lambda: self._past(number, pool))
+            if found is not None:
+                return strategy_from_settings({**settings, "prior": found})
+        return self._strategy_for(settings, pool)
+
+    def _population(self, digest: str) -> GaussianPopulation | None:
+        """The population that is kept by a digest."""
+
+        def make() -> GaussianPopulation | None:
+            with self._database.reading() as connection:
+                return read_population(connection, digest)
+
+        return self._populations.get(digest, make)
+
+    def _past(self, number: int, pool: Pool) -> Past | None:
+        """The earlier answers that an elicitation began from."""
+        with self._database.reading() as connection:
+            sources = read_sources(connection, number)
+        return None if sources is None else self.history.past_again(sources, pool)
+
     def catch_up(self, live: Live) -> bool:
-        """Whether something was recorded since, by whatever process; it is then taken in."""
+        """Whether something was recorded since, by whatever process; it is then taken in.
+
+        Raises:
+            UnknownIdError: the elicitation was deleted.
+        """
         before = live.seen, live.waiting
         with self._database.reading() as connection:
             live.catch_up(connection)
@@ -121,7 +157,7 @@ class Memory:
         """Record what is asked next, or take in what somebody else recorded first."""
         columns = query_columns(live.number, live.seen, query)
         # Lost with the machine's power, it would be derived again: no need to wait for the disk.
-        if self._database.write(lambda c: write_query(c, columns), durable=False):
+        if self._written(live, lambda c: write_query(c, columns), durable=False):
             live.waiting = str(columns["id"])
         else:
             self._must_catch_up(live)
@@ -129,7 +165,7 @@ class Memory:
     def record(self, live: Live, kind: str, at: str, **columns: Any) -> bool:  # noqa: ANN401
         """Whether an answer or an undo was recorded; else somebody else's event was first."""
         row = event_columns(live.number, live.seen + 1, kind, at) | columns
-        if self._database.write(lambda c: write_event(c, row)):
+        if self._written(live, lambda c: write_event(c, row)):
             return True
         self._must_catch_up(live)
         return False
@@ -140,18 +176,28 @@ class Memory:
         Raises:
             SlowerError: somebody else's event was first.
         """
-        with self._database.writing() as connection:
-            added = write_extension(
-                connection,
-                live.number,
-                live.seen + 1,
-                extension,
-                pending=live.waiting,
-                first=len(before),
+        number, pending, first = live.seen + 1, live.waiting, len(before)
+
+        def write(connection: Connection) -> bool:
+            return write_extension(
+                connection, live.number, number, extension, pending=pending, first=first
             )
-            if not added:
-                raise SlowerError
-        live.extended(live.waiting)
+
+        if not self._written(live, write):
+            raise SlowerError
+        live.extended(pending)
+
+    def _written(self, live: Live, work: Work, *, durable: bool = True) -> bool:
+        """Whether an event or a query was recorded.
+
+        Raises:
+            UnknownIdError: the elicitation was deleted, so that there is nothing to add to.
+        """
+        try:
+            return self._database.write(work, durable=durable)
+        except StoreError:
+            self.catch_up(live)
+            raise
 
     def _must_catch_up(self, live: Live) -> None:
         if not self.catch_up(live):

@@ -30,8 +30,9 @@ def open_store(
             ``sqlite:///FILE?synchronous=normal`` does not wait for the disk: an answer survives the
             death of the process, and perhaps not that of the machine. By default it survives both.
         live: how many elicitations to keep in memory, at least 1; others are replayed when used.
-        strategy_for: makes a strategy again from its settings, for those whose prior was learned,
-            of which the settings hold a digest alone; by default the built-in ones.
+        strategy_for: makes a strategy again from its settings, for those that are not built in, and
+            those whose prior was learned and is not in the database, as that of a fitted model or
+            of a profile's file: the settings hold its digest alone. By default the built-in ones.
 
     Raises:
         ParameterError: the URL is none of these, or ``live`` is no such number.

@@ -14,31 +14,42 @@ from palate.errors import (
     AnswerError,
     ConflictError,
     ParameterError,
+    StoreError,
+    UnknownIdError,
     UnknownQueryError,
 )
 from palate.feedback import check_picked
 from palate.formats import comparisons_of
-from palate.store import lists
+from palate.preference.memory import Remembering
+from palate.preference.prior import Features, GaussianPrior
+from palate.profile import Profile
+from palate.profile.past import check_comparable
+from palate.store import history, lists
 from palate.store.base import Asked
+from palate.store.deletion import delete_person
 from palate.store.events import answer_columns, was_asked
 from palate.store.live import Live
 from palate.store.memory import Memory, SlowerError
 from palate.store.migrations import migrate
 from palate.store.pools import write_pool
+from palate.store.priors import populations, write_population
 from palate.store.rows import dump, new_id, now
 from palate.strategies import Strategy, WinnerStays, default_strategy, strategy_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike
+    from sqlalchemy import Connection
 
     from palate.elicitation import Event, Recommendation
     from palate.feedback import Answer, Comparison, Picked
     from palate.pool import Embed, Pool, Response
-    from palate.store.base import Page, StoredElicitation, StoredPerson, StoredPool
+    from palate.store.base import Deleted, Page, StoredElicitation, StoredPerson, StoredPool
     from palate.store.database import Database
     from palate.store.memory import Revive
+
+_ANSWERS = 500  # of a profile that is shown
 
 _NAMED = text("SELECT id FROM people WHERE name = :name")
 _PERSON = text(
@@ -101,6 +112,38 @@ class SqlStore:
         with self._database.reading() as connection:
             return lists.people(connection, after, limit)
 
+    def profile(self, person: str) -> Profile:
+        answers = self._memory.history.answers(self._person(person), most=_ANSWERS)
+        return Profile(answers)
+
+    def forget(self, person: str, pool: str | None = None) -> int:
+        who, about, at = self._person(person), self._pool(pool), now()
+        return self._of_person(person, lambda c: history.forget(c, who, about, at))
+
+    def delete_person(self, person: str) -> Deleted:
+        who = self._person(person)
+        with self._database.writing() as connection:
+            return delete_person(connection, who)
+
+    def _person(self, person: str) -> int:
+        with self._database.reading() as connection:
+            return lists.number_of(connection, "person", person)
+
+    def _pool(self, pool: str | None) -> int | None:
+        if pool is None:
+            return None
+        with self._database.reading() as connection:
+            return lists.number_of(connection, "pool", pool)
+
+    def _of_person(self, person: str, work: Callable[[Connection], Any]) -> Any:  # noqa: ANN401
+        """What is recorded of a person; an UnknownIdError where they were deleted meanwhile."""
+        try:
+            with self._database.writing() as connection:
+                return work(connection)
+        except StoreError:
+            self._person(person)
+            raise
+
     def add_pool(self, pool: Pool) -> str:
         with self._database.writing() as connection:
             return write_pool(connection, pool)
@@ -123,15 +166,16 @@ class SqlStore:
         strategy: Strategy | Mapping[str, Any] | None = None,
         *,
         seed: int | None = None,
+        remember: bool | None = None,
     ) -> str:
         with self._database.reading() as connection:
             who = lists.number_of(connection, "person", person)
             what = lists.number_of(connection, "pool", pool)
         about = self._memory.pool(what)
-        if strategy is None:
-            strategy = default_strategy(about)
-        elif not isinstance(strategy, Strategy):
-            strategy = strategy_named(strategy)
+        strategy, wanted = _chosen(about, strategy, remember=remember)
+        past, sources = self._memory.history.past(who, about) if wanted else (None, [])
+        if past is not None and sources:
+            strategy = dataclasses.replace(strategy, prior=Remembering(strategy.prior, past))  # type: ignore[type-var,attr-defined]
         elicitation = Elicitation(about, strategy, _checked_seed(seed))
         elicitation.ask()  # what it lacks is said now, and not to whoever is to be asked
         row = {
@@ -144,8 +188,16 @@ class SqlStore:
             "fingerprint": dump(elicitation.fingerprint()),
             "at": now(),
         }
-        with self._database.writing() as connection:
-            number = connection.execute(_START, row).scalar_one()
+
+        def write(connection: Connection) -> int:
+            for population in populations(getattr(strategy, "prior", None)):
+                write_population(connection, population)
+            number = int(connection.execute(_START, row).scalar_one())
+            if past is not None and sources:
+                history.write_sources(connection, number, past, sources)
+            return number
+
+        number = self._of_person(person, write)
         self._memory.add(str(row["id"]), Live(number, elicitation))
         return str(row["id"])
 
@@ -253,7 +305,10 @@ class SqlStore:
         while True:
             page = self.elicitations(person=person, pool=pool, after=after)
             for stored in page.items:
-                read = self._read(stored.id)
+                try:
+                    read = self._read(stored.id)
+                except UnknownIdError:  # deleted since the page was read
+                    continue
                 for comparison in comparisons_of(read.pool, read.history, person=stored.person):
                     known = {"elicitation": stored.id} | dict(comparison.metadata)
                     yield dataclasses.replace(comparison, metadata=known)
@@ -296,6 +351,35 @@ class SqlStore:
             msg = "the query is not one of this elicitation; answer what ask returns"
             raise UnknownQueryError(msg)
         return answered
+
+
+def _chosen(
+    pool: Pool, strategy: Strategy | Mapping[str, Any] | None, *, remember: bool | None
+) -> tuple[Strategy, bool]:
+    """The strategy as given, or the default, and whether it is to begin from earlier answers."""
+    _check_flag(remember)
+    if strategy is None:
+        chosen = default_strategy(pool, Features() if remember else None)
+    else:
+        chosen = strategy if isinstance(strategy, Strategy) else strategy_named(strategy)
+    can = isinstance(getattr(chosen, "prior", None), GaussianPrior)
+    if remember:
+        if not can:
+            msg = (
+                f"the strategy {chosen.name} has no prior that could remember earlier answers; "
+                "take eubo, or do without"
+            )
+            raise ParameterError(msg)
+        check_comparable(pool)
+        return chosen, True
+    comparable = pool.features is not None and pool.embedder is not None
+    return chosen, remember is None and strategy is None and can and comparable
+
+
+def _check_flag(remember: object) -> None:
+    if remember is not None and not isinstance(remember, bool):
+        msg = f"remember must be True, False or None, not {remember!r}"
+        raise ParameterError(msg)
 
 
 def _checked_name(name: str | None) -> str | None:

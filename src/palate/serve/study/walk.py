@@ -101,7 +101,8 @@ def elicitation_of(store: Store, log: StudyLog, participant: Participant, task: 
     if participant.elicitation is not None:
         return participant.elicitation
     strategy = task.method.strategy(task.domain.comparisons)
-    started = store.start(store.add_person(), task.prompt.pool, strategy)
+    # By this strategy alone: what was answered elsewhere is no part of a condition.
+    started = store.start(store.add_person(), task.prompt.pool, strategy, remember=False)
     return log.set_elicitation(participant, started)
 
 
