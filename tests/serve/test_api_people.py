@@ -17,6 +17,7 @@ from palate.population.gaussian import GaussianPopulation
 from palate.serve import Settings, create_app
 from palate.serve.population import load_population
 from palate.store import open_store
+from palate.strategies.default import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,8 +238,8 @@ def test_a_population_that_cannot_be_served_is_one_line(tmp_path: Path) -> None:
 
 def test_a_large_pool_is_left_to_what_can_search_it(tmp_path: Path) -> None:
     population = load_population(learned(tmp_path / "p"))
-    rows = np.random.default_rng(0).normal(size=(2_001, 64))
-    pool = Pool("?", map(str, range(2_001)), rows, scaling="half", embedder="minilm64")
+    rows = np.random.default_rng(0).normal(size=(LARGEST + 1, 64))
+    pool = Pool("?", map(str, range(LARGEST + 1)), rows, scaling="half", embedder="minilm64")
     assert population.strategy(pool) is None
     small = Pool("?", ["a", "b", "c"], rows[:3], scaling="half", embedder="minilm64")
     assert population.strategy(small) is not None

@@ -339,5 +339,5 @@ class ReturningContract(StoreBasis):
         assert [store.elicitation(id).remembered for id in begun] == [0, 4, 0]  # noqa: A001
         with self.second() as other:
             for id in begun:  # noqa: A001
-                assert other.recommend(id) == store.recommend(id)
+                assert_close(other.recommend(id), store.recommend(id))
                 assert other.ask(id) == store.ask(id)

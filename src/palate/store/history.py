@@ -20,7 +20,6 @@ from palate.profile.records import remembered
 from palate.store.events import read_events
 from palate.store.rows import dump, load
 from palate.strategies import WinnerStays
-from palate.strategies.default import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +35,7 @@ FURTHEST = 300
 """Elicitations with answers that are looked back at; drift has long drowned what was before."""
 
 _AT_ONCE = 30
+_STYLED = 2_000  # responses up to which the style of all is found out; of many it takes seconds
 _DIGITS = 6  # of style, whose last digits may depend on the processor
 
 _REMEMBERED = (
@@ -198,7 +198,7 @@ class History:
             recorded = read_events(connection, number, 0)
         for event in recorded[:events]:
             elicitation.replay(event.content)
-        style = len(elicitation.pool) <= LARGEST  # of many texts that takes seconds
+        style = len(elicitation.pool) <= _STYLED
         return [remembered(elicitation, a, id, style=style) for a in elicitation.history]
 
 
