@@ -302,9 +302,11 @@ def test_lists_come_in_pages() -> None:
             seen, path = [], first
             while path:
                 page = site.get(path.replace("&amp;", "&"))
-                seen += [i for i in range(45) if f"person {i:02}" in page.text]
+                shown = [i for i in range(45) if f"person {i:02}" in page.text]
+                assert sorted(shown, key=lambda i: page.text.index(f"person {i:02}")) == shown[::-1]
+                seen += shown[::-1]
                 path = next((link for link in page.links if "after=" in link), "")
-            assert seen == list(range(45))
+            assert seen == list(range(45))[::-1]
         assert len(site.get(f"/owner?person={people[7]}").links) < 12
 
 

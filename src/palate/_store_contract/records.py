@@ -90,13 +90,13 @@ class RecordsContract(StoreBasis):
         assert store.pools().items == ()
 
     def test_lists_in_pages(self, store: Store) -> None:
-        """Each row comes once, oldest first, whatever the size of the pages."""
+        """Each row comes once, oldest or newest first, whatever the size of the pages."""
         people = [store.add_person() for _ in range(7)]
         pool, other = store.add_pool(some_pool()), store.add_pool(some_pool())
         started = [store.start(p, pool, WinnerStays(), seed=i) for i, p in enumerate(people)]
         elsewhere = store.start(people[0], other, {"name": "winner-stays"}, seed=9)
 
-        def listed(page: Callable[..., Any], limit: int, **wanted: str) -> list[str]:
+        def listed(page: Callable[..., Any], limit: int, **wanted: str | bool) -> list[str]:
             ids, after = [], None
             while True:
                 found = page(after=after, limit=limit, **wanted)
@@ -113,6 +113,10 @@ class RecordsContract(StoreBasis):
             assert listed(store.elicitations, limit, person=people[0]) == [started[0], elsewhere]
             assert listed(store.elicitations, limit, pool=other) == [elsewhere]
             assert listed(store.elicitations, limit, person=people[1], pool=other) == []
+            assert listed(store.people, limit, newest=True) == people[::-1]
+            assert listed(store.pools, limit, newest=True) == [other, pool]
+            assert listed(store.elicitations, limit, newest=True) == [elsewhere, *started[::-1]]
+            assert listed(store.elicitations, limit, pool=pool, newest=True) == started[::-1]
         last = store.elicitation(elsewhere)
         assert (last.person, last.pool, last.seed) == (people[0], other, 9)
         assert last.strategy == WinnerStays().settings()

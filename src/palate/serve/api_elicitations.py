@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from palate.formats import trl_rows
 from palate.serve._json import encoded, reply
-from palate.serve.api_pools import After, Limit, response_object, sliced
+from palate.serve.api_pools import After, Limit, Newest, response_object, sliced
 from palate.serve.bodies import (
     AnswerOut,
     Asked,
@@ -64,16 +64,19 @@ def start(request: Request, body: NewElicitation) -> Response:
 
 
 @router.get("/elicitations", response_model=Page[ElicitationOut], responses=problems(404))
-def elicitations(
+def elicitations(  # noqa: PLR0917 - as FastAPI has it
     request: Request,
     person: Annotated[str | None, Query(description="Only this person's.")] = None,
     pool: Annotated[str | None, Query(description="Only those about this pool.")] = None,
     after: After = None,
     limit: Limit = 100,
+    newest: Newest = False,  # noqa: FBT002
 ) -> Response:
     """Elicitations, oldest first."""
     context = context_of(request)
-    page = context.store.elicitations(person=person, pool=pool, after=after, limit=limit)
+    page = context.store.elicitations(
+        person=person, pool=pool, after=after, limit=limit, newest=newest
+    )
     items = [_elicitation(e, context.settings) for e in page.items]
     return reply({"items": items, "after": page.after})
 

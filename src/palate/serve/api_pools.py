@@ -32,6 +32,7 @@ After = Annotated[
     str | None, Query(max_length=100, description="Where the page before ended: its after.")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows a page, at most.")]
+Newest = Annotated[bool, Query(description="Whether the newest come first.")]
 
 router = APIRouter(prefix=PREFIX)
 
@@ -44,9 +45,14 @@ def add_person(request: Request, body: NewPerson) -> Response:
 
 
 @router.get("/people", response_model=Page[PersonOut], responses=problems())
-def people(request: Request, after: After = None, limit: Limit = 100) -> Response:
+def people(
+    request: Request,
+    after: After = None,
+    limit: Limit = 100,
+    newest: Newest = False,  # noqa: FBT002
+) -> Response:
     """People, oldest first."""
-    page = context_of(request).store.people(after=after, limit=limit)
+    page = context_of(request).store.people(after=after, limit=limit, newest=newest)
     return reply({"items": [_person(p) for p in page.items], "after": page.after})
 
 
@@ -65,9 +71,14 @@ def add_pool(request: Request, body: NewPool) -> Response:
 
 
 @router.get("/pools", response_model=Page[ListedPool], responses=problems())
-def pools(request: Request, after: After = None, limit: Limit = 100) -> Response:
+def pools(
+    request: Request,
+    after: After = None,
+    limit: Limit = 100,
+    newest: Newest = False,  # noqa: FBT002
+) -> Response:
     """Pools, oldest first."""
-    page = context_of(request).store.pools(after=after, limit=limit)
+    page = context_of(request).store.pools(after=after, limit=limit, newest=newest)
     return reply({"items": [_listed(p) for p in page.items], "after": page.after})
 
 

@@ -51,9 +51,9 @@ def add_routes(pages: APIRouter) -> None:
 def elicitations(
     request: Request, person: After = None, pool: After = None, after: After = None
 ) -> Response:
-    """All elicitations, or those of a person or about a pool."""
+    """All elicitations, or those of a person or about a pool; the newest first."""
     store = context_of(request).store
-    found = store.elicitations(person=person, pool=pool, after=after, limit=_ROWS)
+    found = store.elicitations(person=person, pool=pool, after=after, limit=_ROWS, newest=True)
     return page(
         "owner_elicitations",
         rows=[_row(store, stored) for stored in found.items],
@@ -67,8 +67,8 @@ def elicitations(
 
 
 def people(request: Request, after: After = None) -> Response:
-    """All people."""
-    found = context_of(request).store.people(after=after, limit=_ROWS)
+    """All people, the newest first."""
+    found = context_of(request).store.people(after=after, limit=_ROWS, newest=True)
     return page(
         "owner_people",
         rows=found.items,
@@ -79,8 +79,8 @@ def people(request: Request, after: After = None) -> Response:
 
 
 def pools(request: Request, after: After = None) -> Response:
-    """All pools, and forms to add one."""
-    found = context_of(request).store.pools(after=after, limit=_ROWS)
+    """All pools, the newest first, and forms to add one."""
+    found = context_of(request).store.pools(after=after, limit=_ROWS, newest=True)
     return page(
         "owner_pools",
         rows=found.items,

@@ -162,12 +162,15 @@ class Store(Protocol):
         """The person with an id."""
         ...
 
-    def people(self, *, after: str | None = None, limit: int = 100) -> Page[StoredPerson]:
+    def people(
+        self, *, after: str | None = None, limit: int = 100, newest: bool = False
+    ) -> Page[StoredPerson]:
         """People, oldest first.
 
         Args:
             after: where the page before ended.
             limit: at most how many, from 1 to 1000.
+            newest: whether the newest come first.
 
         Raises:
             ParameterError: the limit or the cursor is none.
@@ -220,7 +223,9 @@ class Store(Protocol):
         """The pool with an id, as it was added; its fingerprints are the same."""
         ...
 
-    def pools(self, *, after: str | None = None, limit: int = 100) -> Page[StoredPool]:
+    def pools(
+        self, *, after: str | None = None, limit: int = 100, newest: bool = False
+    ) -> Page[StoredPool]:
         """Pools, oldest first; see :meth:`people`."""
         ...
 
@@ -269,6 +274,7 @@ class Store(Protocol):
         pool: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest: bool = False,
     ) -> Page[StoredElicitation]:
         """Elicitations, those of a person or about a pool if named; see :meth:`people`."""
         ...

@@ -14,13 +14,14 @@ from palate.store.rows import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, Row, TextClause
+    from sqlalchemy import Connection, Row
 
 Item = TypeVar("Item")
 
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
 _LARGEST = 1000  # rows a page
+_LAST = 2**62  # beyond any number
 
 _NUMBER = {
     "person": text("SELECT number FROM people WHERE id = :id"),
@@ -42,8 +43,6 @@ _ELICITATIONS = (
 )
 _PERSON = text(f"{_PEOPLE} WHERE id = :id")
 _ELICITATION = text(f"{_ELICITATIONS} WHERE e.id = :id")
-_ALL_PEOPLE = text(f"{_PEOPLE} WHERE number > :after ORDER BY number LIMIT :most")
-_ALL_POOLS = text(f"{_POOLS} WHERE number > :after ORDER BY number LIMIT :most")
 
 
 def is_id(value: object) -> bool:
@@ -81,26 +80,51 @@ def elicitation_of(connection: Connection, value: str) -> StoredElicitation:
     return _elicitation(row)
 
 
-def people(connection: Connection, after: str | None, limit: int) -> Page[StoredPerson]:
+def people(
+    connection: Connection, after: str | None, limit: int, *, newest: bool
+) -> Page[StoredPerson]:
     """A page of people."""
-    return _page(connection, _ALL_PEOPLE, _person, _limits(after, limit))
+    limits = _limits(after, limit)
+    return _page(connection, f"{_PEOPLE} {_from_on('number', limits, newest)}", _person, limits)
 
 
-def pools(connection: Connection, after: str | None, limit: int) -> Page[StoredPool]:
+def pools(
+    connection: Connection, after: str | None, limit: int, *, newest: bool
+) -> Page[StoredPool]:
     """A page of pools."""
-    return _page(connection, _ALL_POOLS, _pool, _limits(after, limit))
+    limits = _limits(after, limit)
+    return _page(connection, f"{_POOLS} {_from_on('number', limits, newest)}", _pool, limits)
 
 
 def elicitations(
-    connection: Connection, person: str | None, pool: str | None, after: str | None, limit: int
+    connection: Connection,
+    person: str | None,
+    pool: str | None,
+    after: str | None,
+    limit: int,
+    *,
+    newest: bool,
 ) -> Page[StoredElicitation]:
     """A page of elicitations, of a person or about a pool where one is named."""
     limits = _limits(after, limit)
     named = {"person": person, "pool": pool}
     wanted = {k: number_of(connection, k, v) for k, v in named.items() if v is not None}
     conditions = "".join(f" AND e.{kind} = :{kind}" for kind in wanted)
-    page = f"{_ELICITATIONS} WHERE e.number > :after{conditions} ORDER BY e.number LIMIT :most"
-    return _page(connection, text(page), _elicitation, limits | wanted)
+    page = f"{_ELICITATIONS} {_from_on('e.number', limits, newest, conditions)}"
+    return _page(connection, page, _elicitation, limits | wanted)
+
+
+def _from_on(
+    number: str,
+    limits: dict[str, int],
+    newest: bool,  # noqa: FBT001
+    conditions: str = "",
+) -> str:
+    """The end of a query for a page, which goes on after what the one before ended with."""
+    if newest and not limits["after"]:
+        limits["after"] = _LAST
+    beyond, order = ("<", " DESC") if newest else (">", "")
+    return f"WHERE {number} {beyond} :after{conditions} ORDER BY {number}{order} LIMIT :most"
 
 
 def _limits(after: str | None, limit: int) -> dict[str, int]:
@@ -115,11 +139,11 @@ def _limits(after: str | None, limit: int) -> dict[str, int]:
 
 def _page(
     connection: Connection,
-    query: TextClause,
+    query: str,
     item: Callable[[Row[Any]], Item],
     limits: dict[str, int],
 ) -> Page[Item]:
-    rows = connection.execute(query, limits).all()
+    rows = connection.execute(text(query), limits).all()
     shown = rows[: limits["most"] - 1]
     return Page(tuple(map(item, shown)), str(shown[-1].number) if len(shown) < len(rows) else None)
 

@@ -108,9 +108,11 @@ class SqlStore:
         with self._database.reading() as connection:
             return lists.person_of(connection, person)
 
-    def people(self, *, after: str | None = None, limit: int = 100) -> Page[StoredPerson]:
+    def people(
+        self, *, after: str | None = None, limit: int = 100, newest: bool = False
+    ) -> Page[StoredPerson]:
         with self._database.reading() as connection:
-            return lists.people(connection, after, limit)
+            return lists.people(connection, after, limit, newest=newest)
 
     def profile(self, person: str) -> Profile:
         answers = self._memory.history.answers(self._person(person), most=_ANSWERS)
@@ -153,9 +155,11 @@ class SqlStore:
             number = lists.number_of(connection, "pool", pool)
         return self._memory.pool(number)
 
-    def pools(self, *, after: str | None = None, limit: int = 100) -> Page[StoredPool]:
+    def pools(
+        self, *, after: str | None = None, limit: int = 100, newest: bool = False
+    ) -> Page[StoredPool]:
         with self._database.reading() as connection:
-            return lists.pools(connection, after, limit)
+            return lists.pools(connection, after, limit, newest=newest)
 
     # Elicitations
 
@@ -212,9 +216,10 @@ class SqlStore:
         pool: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest: bool = False,
     ) -> Page[StoredElicitation]:
         with self._database.reading() as connection:
-            return lists.elicitations(connection, person, pool, after, limit)
+            return lists.elicitations(connection, person, pool, after, limit, newest=newest)
 
     # Ask, tell, recommend
 
