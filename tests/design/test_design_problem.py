@@ -45,7 +45,7 @@ def test_features_are_copied_and_read_only() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("s", ("a",), ROWS[:1]), "slot 's' has 1 tokens: give it at least 2"),
+        (("s", ("a",), ROWS[:1]), "slot 's' needs at least 2 tokens, not 1"),
         (("s", ("a", "b", "a"), ROWS), "slot 's' has the token 'a' twice"),
         (("s", ("a", "b"), ROWS), r"slot 's' needs \(2, d\) features, one row a token; \(3, 2\)"),
         (("s", ("a", "b"), np.zeros((2, 0))), r"needs \(2, d\) features"),

@@ -349,6 +349,7 @@ degenerate(
     verdict="uncovered",
 )
 degenerate("equal differences", np.eye(2), np.eye(2), varies=0.0, verdict="uncovered")
+degenerate("nothing learnt", np.eye(2), np.zeros((2, 3)), varies=0.0, verdict="uncovered")
 degenerate("no taste at all", np.zeros((3, 2)), np.eye(2), verdict="covered")
 degenerate("an empty basis", np.eye(2), np.zeros((2, 3)), verdict="covered")
 
@@ -368,8 +369,10 @@ def test_degenerate_input_has_a_verdict_and_a_reason(name: str) -> None:
         assert not found.people.asks.any()
         assert "nothing has to be learnt" in found.headline
         assert ">nan<" not in found.to_html()
-    if name == "equal differences":
+    if name in {"equal differences", "nothing learnt"}:
         assert "these answers say nothing" in " ".join(found.reasons)
+    if name == "one person":
+        assert "the one person served has to decide" in " ".join(found.reasons)
 
 
 @pytest.mark.parametrize("heads", [1, 26])

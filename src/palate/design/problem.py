@@ -41,7 +41,7 @@ class Slot:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", tuple(self.tokens))
         if len(self.tokens) < 2:
-            msg = f"slot {self.name!r} has {len(self.tokens)} tokens: give it at least 2"
+            msg = f"slot {self.name!r} needs at least 2 tokens, not {len(self.tokens)}"
             raise ParameterError(msg)
         if len(set(self.tokens)) < len(self.tokens):
             twice = next(t for t in self.tokens if self.tokens.count(t) > 1)

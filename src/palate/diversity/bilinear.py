@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from palate.diversity.rows import Rows
+from palate.diversity.rows import LARGEST, Rows
 from palate.diversity.served import Served
 from palate.errors import ParameterError
 from palate.population.localise import locate
@@ -63,8 +63,8 @@ class Bilinear:
             )
             raise ParameterError(msg)
         for name, array in (("heads", self.heads), ("basis", self.basis)):
-            if not np.isfinite(array).all():
-                msg = f"{name} must be finite"
+            if not (np.abs(array) <= LARGEST).all():
+                msg = f"{name} must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not self.people:
             names = tuple(f"person {i + 1}" for i in range(len(self.heads)))

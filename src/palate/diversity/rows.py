@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from palate._typing import BoolArray, FloatArray, IndexArray
 
+LARGEST = 1e50
+"""Of heads and features; products of four of them, as in the information, are numbers still."""
+
 _BLOCK = 8_000_000  # numbers that the blocks of people hold at once
 
 
@@ -40,7 +43,7 @@ class Rows:
         offset: (n,) the part of the margin that is everybody's and known; None for 0.
 
     Raises:
-        ParameterError: shapes do not fit, or a number is not finite.
+        ParameterError: shapes do not fit, or a number is not finite or exceeds 1e50.
     """
 
     person: IndexArray
@@ -60,9 +63,9 @@ class Rows:
                 raise ParameterError(msg)
         if n and self.person.min() < 0:
             raise ParameterError("person must hold places from 0 on")
-        if not np.isfinite(self.delta).all():
-            row = int(np.argmin(np.isfinite(self.delta).all(axis=1)))
-            msg = f"differences must be finite; row {row} is not"
+        fits = (np.abs(self.delta) <= LARGEST).all(axis=1)  # NaN does not
+        if not fits.all():
+            msg = f"differences must be finite, at most {LARGEST:g}; row {np.argmin(fits)} is not"
             raise ParameterError(msg)
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from palate._random import generator
-from palate.diversity.rows import Rows
+from palate.diversity.rows import LARGEST, Rows
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ class Served:
 
     def __post_init__(self) -> None:
         for name, table in (("heads", self.heads), ("items", self.items)):
-            if table.ndim != 2 or not np.isfinite(table).all():
-                msg = f"{name} of the served must be a finite table, not of shape {table.shape}"
+            if table.ndim != 2:
+                msg = f"{name} of the served must be a table, not of shape {table.shape}"
+                raise ParameterError(msg)
+            if not (np.abs(table) <= LARGEST).all():
+                msg = f"{name} of the served must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not np.array_equal(np.unique(self.question), np.arange(len(self.person))):
             raise ParameterError("each question of the served needs at least one option")
