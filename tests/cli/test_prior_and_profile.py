@@ -512,6 +512,17 @@ def test_a_profile_is_shown(
     assert capsys.readouterr().out == printed
 
 
+def test_answers_taken_back_are_said_to_be_kept(
+    result: Callable[..., Any], say: Callable[..., object], capsys: CaptureFixture[str]
+) -> None:
+    say(1, "u", "q")
+    result("align", "--pool", "cook", "--profile", "eve", "--budget", 4)
+    run("profile", "show", "eve")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "No answer stands; those taken back are kept until they are forgotten."
+    assert said[1].startswith("Asked: What should I cook")
+
+
 def test_a_profile_is_exported(ann: Path, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
     out = tmp_path / "rows.jsonl"
     run("profile", "export", "ann", "-o", out, "--with-metadata")

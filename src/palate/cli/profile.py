@@ -45,7 +45,10 @@ def show(
         told = dataclasses.asdict(summary) | {"asked": known.prompts}
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
-    typer.echo(printable(str(summary)))
+    if known.prompts and not summary.answers:
+        typer.echo("No answer stands; those taken back are kept until they are forgotten.")
+    else:
+        typer.echo(printable(str(summary)))
     for prompt in known.prompts:
         typer.echo(f"Asked: {printable(' '.join(prompt.split()))}")
 

@@ -13,8 +13,28 @@ from palate.errors import ParameterError, PoolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
+
     from palate._typing import FloatArray
     from palate.pool import Pool
+
+LARGEST = 1e50
+"""Of features; products of four of them are numbers still."""
+
+
+def checked_theta(theta: ArrayLike, d: int) -> FloatArray:
+    """A person's weights as (d,) finite float64.
+
+    Raises:
+        ParameterError: they are not d finite numbers.
+    """
+    vector = np.asarray(theta, dtype=np.float64)
+    if vector.shape != (d,):
+        msg = f"theta must be {d} numbers, one a feature, not of shape {vector.shape}"
+        raise ParameterError(msg)
+    if not np.isfinite(vector).all():
+        raise ParameterError("theta must be finite; it has a NaN or an infinity")
+    return vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +49,8 @@ class Slot:
             slot of weight 1 (w_h).
 
     Raises:
-        ParameterError: fewer than two tokens, a token twice, features of another shape or not
-            finite, a weight that is not positive.
+        ParameterError: fewer than two tokens, a token twice, features of another shape, not finite
+            or above 1e50, a weight that is not positive.
     """
 
     name: str
@@ -47,15 +67,22 @@ class Slot:
             twice = next(t for t in self.tokens if self.tokens.count(t) > 1)
             msg = f"slot {self.name!r} has the token {twice!r} twice: give each token once"
             raise ParameterError(msg)
-        features = np.array(self.features, dtype=np.float64)
+        try:
+            features = np.array(self.features, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            msg = f"slot {self.name!r}: features must be a table of numbers: {error}"
+            raise ParameterError(msg) from error
         n = len(self.tokens)
         if features.ndim != 2 or len(features) != n or features.shape[1] < 1:
             msg = f"slot {self.name!r} needs ({n}, d) features, one row a token; {features.shape}"
             raise ParameterError(msg)
-        if not np.isfinite(features).all():
-            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            token = self.tokens[row]
-            msg = f"slot {self.name!r}: the features of {token!r} must be finite numbers"
+        fits = (np.abs(features) <= LARGEST).all(axis=1)  # NaN does not
+        if not fits.all():
+            token = self.tokens[int(np.argmin(fits))]
+            msg = (
+                f"slot {self.name!r}: the features of {token!r} must be finite numbers, at most "
+                f"{LARGEST:g}"
+            )
             raise ParameterError(msg)
         if not (np.isfinite(self.weight) and self.weight > 0.0):
             msg = f"slot {self.name!r}: the weight must be positive and finite, not {self.weight}"
