@@ -288,6 +288,12 @@ def test_plans_for_given_candidates() -> None:
     assert UNCOVERED.plan_users(1, places, heads).chosen.tolist() == [3]
 
 
+@pytest.mark.parametrize("tolerance", [-1.0, math.nan])
+def test_a_number_of_answers_needs_a_tolerance(tolerance: float) -> None:
+    with pytest.raises(ParameterError, match="tolerance must be at least 0, not"):
+        LEARNABLE.samples_for(tolerance)
+
+
 def test_settings_are_used_and_checked() -> None:
     loose = report_on(WHOLE, 900, tolerance=10.0)
     assert (loose.verdict, loose.tolerance) == ("covered", 10.0)

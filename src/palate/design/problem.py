@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.errors import ParameterError, PoolError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from palate._typing import FloatArray
     from palate.pool import Pool
-
-LARGEST = 1e50
-"""Of features; products of four of them are numbers still."""
 
 
 def checked_theta(theta: ArrayLike, d: int) -> FloatArray:
@@ -76,12 +74,10 @@ class Slot:
         if features.ndim != 2 or len(features) != n or features.shape[1] < 1:
             msg = f"slot {self.name!r} needs ({n}, d) features, one row a token; {features.shape}"
             raise ParameterError(msg)
-        fits = (np.abs(features) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
-            token = self.tokens[int(np.argmin(fits))]
+        if (row := unfit_row(features)) is not None:
             msg = (
-                f"slot {self.name!r}: the features of {token!r} must be finite numbers, at most "
-                f"{LARGEST:g}"
+                f"slot {self.name!r}: the features of {self.tokens[row]!r} must be finite numbers, "
+                f"at most {LARGEST:g}"
             )
             raise ParameterError(msg)
         if not (np.isfinite(self.weight) and self.weight > 0.0):

@@ -9,9 +9,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.diversity.bilinear import Bilinear
 from palate.diversity.learners import fit_basis
-from palate.diversity.rows import LARGEST, Rows
+from palate.diversity.rows import Rows
 from palate.diversity.served import Served
 from palate.errors import ParameterError
 
@@ -136,7 +137,7 @@ def _numbers(arrays: Mapping[str, Any], name: str, dimensions: int) -> FloatArra
         msg = f"{name} must be a table of numbers, and is {shown}"
         raise ParameterError(msg)
     table = np.asarray(arrays[name], dtype=np.float64)
-    if not (np.abs(table) <= LARGEST).all():
+    if unfit_row(table) is not None:
         msg = f"{name} must be finite, at most {LARGEST:g}"
         raise ParameterError(msg)
     return table

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from palate.diversity.rows import LARGEST, Rows
+from palate._numbers import LARGEST, unfit_row
+from palate.diversity.rows import Rows
 from palate.diversity.served import Served
 from palate.errors import ParameterError
 from palate.population.localise import locate
@@ -63,7 +64,7 @@ class Bilinear:
             )
             raise ParameterError(msg)
         for name, array in (("heads", self.heads), ("basis", self.basis)):
-            if not (np.abs(array) <= LARGEST).all():
+            if unfit_row(array) is not None:
                 msg = f"{name} must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not self.people:

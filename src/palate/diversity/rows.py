@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from palate._numbers import LARGEST, unfit_row
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from palate._typing import BoolArray, FloatArray, IndexArray
-
-LARGEST = 1e50
-"""Of heads and features; products of four of them, as in the information, are numbers still."""
 
 _BLOCK = 8_000_000  # numbers that the blocks of people hold at once
 
@@ -63,9 +61,8 @@ class Rows:
                 raise ParameterError(msg)
         if n and self.person.min() < 0:
             raise ParameterError("person must hold places from 0 on")
-        fits = (np.abs(self.delta) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
-            msg = f"differences must be finite, at most {LARGEST:g}; row {np.argmin(fits)} is not"
+        if (row := unfit_row(self.delta)) is not None:
+            msg = f"differences must be finite, at most {LARGEST:g}; row {row} is not"
             raise ParameterError(msg)
 
     def __len__(self) -> int:

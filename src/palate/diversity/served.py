@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate._random import generator
-from palate.diversity.rows import LARGEST, Rows
+from palate.diversity.rows import Rows
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Served:
             if table.ndim != 2:
                 msg = f"{name} of the served must be a table, not of shape {table.shape}"
                 raise ParameterError(msg)
-            if not (np.abs(table) <= LARGEST).all():
+            if unfit_row(table) is not None:
                 msg = f"{name} of the served must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not np.array_equal(np.unique(self.question), np.arange(len(self.person))):
