@@ -98,6 +98,7 @@ def test_a_saved_population_is_diagnosed(trained: Any, capsys: CaptureFixture[st
     # Those who answered, and as many drawn like them.
     names = [person["person"] for person in found["people"]]
     assert names == [f"p{i}" for i in range(12)] + [f"new person {i + 1}" for i in range(12)]
+    assert any("New person 1 and so on are nobody yet" in line for line in found["reasons"])
     shown = [e[side] for d in found["directions"] for e in d["examples"] for side in e]
     assert set(shown) <= {*names, *TEXTS}
     assert result(capsys, model, data, "--tolerance", "100")["verdict"] == "covered"

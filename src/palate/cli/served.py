@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from palate.data import SHIPPED_POOLS, shipped_pool
 from palate.diversity import bilinear, diagnose
 from palate.diversity.arrays import EACH, read_arrays
 from palate.diversity.bilinear import heads_of
-from palate.diversity.served import new_people
+from palate.diversity.served import STAND_INS, new_people
 from palate.errors import ParameterError
 from palate.feedback import Comparison
 from palate.formats import pools_of
@@ -92,6 +93,8 @@ def population_report(
     served = bilinear(model).served(
         heads, tables, each=each or EACH, people=names, labels=labels, seed=seed
     )
+    if new is None and feedback is not None:
+        served = replace(served, note=STAND_INS)
     return diagnose(
         model,
         feedback,

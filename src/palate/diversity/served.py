@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 COMPETITORS = 8
 """Of each best response; those farther behind decide nothing."""
 
+STAND_INS = (
+    "new person 1 and so on are nobody yet: they stand for people to come, drawn like those who "
+    "answered"
+)
+"""What to say where :func:`new_people` are served."""
+
 
 @dataclass(frozen=True, eq=False)
 class Served:
@@ -34,6 +40,7 @@ class Served:
         offset: (M,) what everybody's reward of an item has besides; None for 0.
         people: S names; by default "person 1" and so on.
         labels: M texts to show for the items; by default "response 1" and so on.
+        note: what has to be said of these people wherever they are named; may be empty.
 
     Raises:
         ParameterError: shapes do not fit, a place is outside its table, or a number is not finite.
@@ -47,6 +54,7 @@ class Served:
     offset: FloatArray | None = None
     people: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         for name, table in (("heads", self.heads), ("items", self.items)):
