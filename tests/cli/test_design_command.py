@@ -192,6 +192,9 @@ def test_responses_of_pools_are_asked_about(
     pools.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     path = tmp_path / "q.jsonl"
     run("plan", "--pool", pools, "-o", path, "--episodes", 3, "--options", 2)
+    out = capsys.readouterr().out
+    assert "pools.jsonl: 2 prompts, 8 responses, 64 features" in out
+    assert "responses in use: " in out
     say(*"121212")
     run("ask", path)
     out = capsys.readouterr().out

@@ -22,7 +22,7 @@ _TOKENS = 8  # of each slot that are shown
 _CRITERIA = {
     "D": "D: all weights together, the volume of what is left open",
     "A": "A: the mean error of the weights",
-    "V": "V: the differences between tokens that the person will choose among",
+    "V": "V: the differences that the person will choose by",
 }
 
 
@@ -135,7 +135,7 @@ def _plan(file: QueryFile) -> Iterator[str]:
         rows.append(("relative gap", f"{gap:.1e}"))
     yield table(("", ""), rows)
     yield note(
-        "The share is what asking about all tokens equally often would tell, of what this plan "
+        "The share is what asking about everything equally often would tell, of what this plan "
         "tells; near 100 % planning gains little. No plan tells more than the gap beyond this one."
     )
 
@@ -145,13 +145,14 @@ def _shares(file: QueryFile, problem: Problem) -> Iterator[str]:
     if not isinstance(shares, list) or len(shares) != len(problem.slots):
         yield note("The file does not say how often the plan shows what.")
         return
+    token = "response" if "pool" in file.settings else "token"
     yield note("As it was planned before the first answer.")
     for slot, share in zip(problem.slots, shares, strict=True):
         top = sorted(share.items(), key=lambda item: -item[1])[:_TOKENS]
-        rows = [(escape(token or "(nothing)"), share_bar(weight)) for token, weight in top]
-        summary = f"{slot.name}: {len(share)} of {len(slot)} tokens"
+        rows = [(escape(name or "(nothing)"), share_bar(weight)) for name, weight in top]
+        summary = f"{slot.name}: {len(share)} of {len(slot)} {token}s"
         opened = " open" if slot is problem.slots[0] else ""
-        inner = table(("token", "share of the slot"), rows)
+        inner = table((token, "share of what is shown"), rows)
         yield f"<details{opened}><summary>{escape(summary)}</summary>{inner}</details>"
 
 
