@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, with a model server of our own behind its address."""
+"""The Python of the README and the docs runs as it stands; its model server is one of our own."""
 
 from __future__ import annotations
 
@@ -10,23 +10,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from palate import SimulatedPerson
 from palate.chat import OpenAIModel
 from palate.data import shipped_texts
+from palate.embed import default_embedder
+from palate.formats import read_people
+from palate.population import fit_lore, from_comparisons
 
 if TYPE_CHECKING:
     from palate.bench.fake_server import FakeServer
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = ("README.md", "docs/design.md", "docs/diversity.md", "docs/priors.md")
+BLOCKS = [
+    pytest.param(page, block, id=f"{page}: {block.splitlines()[0]}")
+    for page in PAGES
+    for block in re.findall(
+        r"```python\n(.*?)```",
+        (Path(__file__).parents[1] / page).read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+]
 
 
 def test_there_are_blocks() -> None:
-    assert len(BLOCKS) >= 3
+    assert {block.values[0] for block in BLOCKS} == set(PAGES)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+@pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_block_runs(
-    block: str, server: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    page: str, block: str, server: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def reply(body: dict[str, Any], number: int) -> str:
         if "Which of the" in body["messages"][-1]["content"]:
@@ -39,8 +51,14 @@ def test_block_runs(
     monkeypatch.chdir(tmp_path)
     _write_preferences(tmp_path / "preferences.jsonl")
     block = block.replace("http://localhost:11434/v1", server.url)
-    given: dict[str, Any] = {"texts": ["Fish, fried.", "Rice and peas.", "A salad of beans."]}
-    exec(compile(block, "README.md", "exec"), given)  # noqa: S102
+    given: dict[str, Any] = {
+        "texts": ["Fish, fried.", "Rice and peas.", "A salad of beans."],
+        "person": SimulatedPerson(np.ones(64)),
+    }
+    if page == "docs/diversity.md":
+        answers, _ = from_comparisons(read_people("preferences.jsonl"), default_embedder())
+        given |= {"model": fit_lore(answers, k=2).model, "answers": answers, "served": None}
+    exec(compile(block, page, "exec"), given)  # noqa: S102
     if isinstance(model := given.get("model"), OpenAIModel):
         model.close()
 

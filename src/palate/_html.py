@@ -33,7 +33,7 @@ h2 {{ font-size: 1.2rem; margin: 2.2rem 0 0.5rem; }}
 .verdict.good, .verdict.warn, .verdict.bad {{ color: var(--ink); }}
 li {{ margin: 0.4rem 0; }}
 .note, figcaption {{ color: var(--soft); font-size: 0.92rem; }}
-.wide {{ overflow-x: auto; }}
+.wide {{ overflow-x: auto; }} .wide + .wide {{ margin-top: 1.2rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem;
   width: 100%; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: 0.35rem 0.8rem 0.35rem 0;

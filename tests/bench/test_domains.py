@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from elicitation_cases import small_record, write_small
 
+from palate import Elicitation, SimulatedPerson, UserAlignLoss
 from palate.bench.domains import (
     AXES,
     SHIPPED_DOMAINS,
@@ -18,11 +19,15 @@ from palate.bench.domains import (
     read_domain,
     shipped_domain,
 )
+from palate.bench.exact import NORM_BOUND, random_theta
 from palate.bench.real_pools import DSP_PEOPLE, alpaca_domain, dsp_domain
+from palate.bench.reference import reference_step
 from palate.embed import default_embedder
 from palate.embed.style import STYLE_NAMES, style_features
 from palate.errors import PoolError
 from palate.pool import Pool, diameter
+from palate.preference import ChallengerSearch, VersionSpace
+from palate.strategies import comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,8 +144,8 @@ def _ratings(values: list[float]) -> Callable[[dict[str, Any]], None]:
         (lambda r: r["ratings"]["p0"].update(eve=[]), "ratings by 'eve', who is not a persona"),
         (lambda r: r["ratings"].update(p9={}), r"not there: \['p9'\]"),
         (lambda r: r["personas"][0].update(prompt="p9"), r"not there: \['p9'\]"),
-        (lambda r: r.pop("personas"), r"small\.json is not a domain: KeyError 'personas'"),
-        (lambda r: r["prompts"][0].update(responses=3), r"small\.json is not a domain: TypeError"),
+        (lambda r: r.pop("personas"), r"small\.json is not a domain, .*: 'personas' is missing"),
+        (lambda r: r["prompts"][0].update(responses=3), r"small\.json is not a domain, an object"),
     ],
 )
 def test_a_file_that_is_no_domain_is_refused_in_one_line(
@@ -292,3 +297,26 @@ def test_dsp_pools_have_their_four_domains_first_and_nobodys_ratings(tmp_path: P
     path.write_text('{"qid": 1, "query": "q", "responses": {}}', encoding="utf-8")
     with pytest.raises(PoolError, match="is not the DSP data set: a row has no 'normal'"):
         dsp_domain(path)
+
+
+def test_the_loss_binds_on_food2d_and_is_solved_as_cvxpy_does() -> None:
+    pool = shipped_domain("food2d").pools[0]
+    features = np.asarray(pool.features, dtype=np.float64)
+    theta = random_theta(np.random.default_rng(0), 2)
+    elicitation = Elicitation(pool, UserAlignLoss(epsilon=None, max_steps=199), seed=1)
+    elicitation.run(SimulatedPerson(theta))
+    bounds = []
+    for t in (10, 100, 199):
+        differences, _ = comparisons(elicitation.history[:t], features)
+        space = VersionSpace(differences, NORM_BOUND, consistent=False)
+        assert space.loss_can_bind == (t > 10)
+        incumbent, challenger, bound = reference_step(
+            features, differences, NORM_BOUND, 0.05, consistent=False
+        )
+        assert incumbent == np.argmax(features @ space.estimate)
+        found = ChallengerSearch(features, NORM_BOUND).search(space, incumbent)
+        assert found.index == challenger
+        assert found.value == pytest.approx(bound, abs=1e-6)
+        bounds.append(found.value)
+    # The ball alone would leave the bound where it was.
+    assert bounds[0] > 2.0 * bounds[2]

@@ -339,7 +339,10 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["elicitation", "--domain", "food3d"], "there is no shipped domain 'food3d'"),
+        (
+            ["elicitation", "--domain", "food3d"],
+            "there is no domain 'food3d'; it is food2d",
+        ),
         (["elicitation", "--domain", "alpaca:none"], "none/alpaca_pools_dev.jsonl.gz"),
         (["elicitation", "--domain", "dsp:none.jsonl"], "cannot read none.jsonl"),
         (["elicitation", "--domain", "food2d", "--methods", "best"], "there is no method 'best'"),

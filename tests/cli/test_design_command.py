@@ -115,7 +115,7 @@ def test_a_simulated_person_gets_what_they_like(
     page = tmp_path / "page.html"
     run("report", queries, "-o", page)
     html = page.read_text(encoding="utf-8")
-    assert "After 12 of 12 questions, what suits best: a stone castle" in html
+    assert "After 12 picks in 12 questions, what suits best: a stone castle" in html
     assert html.count("<b>") >= 12
     assert "http" not in html.replace("http-equiv", "")
 
@@ -192,6 +192,9 @@ def test_responses_of_pools_are_asked_about(
     pools.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     path = tmp_path / "q.jsonl"
     run("plan", "--pool", pools, "-o", path, "--episodes", 3, "--options", 2)
+    out = capsys.readouterr().out
+    assert "pools.jsonl: 2 prompts, 8 responses, 64 features" in out
+    assert "responses in use: " in out
     say(*"121212")
     run("ask", path)
     out = capsys.readouterr().out
@@ -203,11 +206,20 @@ def test_responses_of_pools_are_asked_about(
         assert texts <= set(lines[planned.depth - 1]["responses"])
     found = fitted(capsys, path)
     assert len(found["prompts"]) == 2
+    run("fit", path)
+    assert capsys.readouterr().out.count("\nbest (") == 2
+    run("report", path, "-o", tmp_path / "two.html")
+    html = (tmp_path / "two.html").read_text(encoding="utf-8")
+    assert "Best responses" in html
+    assert "The best under the estimate for each prompt." in html
     one = tmp_path / "one.jsonl"
     run("plan", "--pool", "cook", "-o", one, "--episodes", 4)
     run("ask", one, "--simulate", "sunny", "--strength", 100)
     assert len(fitted(capsys, one)["prompts"]) == 6
+    run("fit", one)
+    assert capsys.readouterr().out.count("\nnext (") == 5
     run("report", one, "-o", tmp_path / "one.html")
+    assert "those that come next" in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
 def test_a_model_plays_the_person(
@@ -255,6 +267,7 @@ def test_a_plan_without_answers_has_a_report(queries: Path, tmp_path: Path) -> N
         (["plan", "{vocabulary}", "-o", "x", "--render", "paint"], ParameterError, "--render is"),
         (["ask", "{queries}", "--simulate", "plain"], ParameterError, "no shipped style 'plain'"),
         (["ask", "{queries}", "--at-estimate"], ParameterError, "says how --redesign counts"),
+        (["ask", "{queries}", "--strength", 3], ParameterError, "of a person of --simulate"),
         (["ask", "{queries}", "--persona", "x"], ParameterError, "name a model by --model"),
         (["fit", "{queries}"], AnswerError, "holds no pick yet"),
         (["fit", "nothing.jsonl"], LogError, "cannot read"),

@@ -81,6 +81,14 @@ def test_simulated_people_get_the_verdict_they_were_made_for(
     assert "What to do next" in text
 
 
+def test_simulated_people_are_as_many_as_wanted(tmp_path: Path) -> None:
+    arrays = tmp_path / "people.npz"
+    run("diversity", "simulate", arrays, "--answers", 50, "--people", 3, "--latent", 2)
+    with np.load(arrays) as found:
+        assert found["heads"].shape == (3 + 8, 2)
+        assert found["person"].max() < 3
+
+
 def test_a_saved_population_is_diagnosed(trained: Any, capsys: CaptureFixture[str]) -> None:
     data, model = trained
     found = result(capsys, model, data)
@@ -90,6 +98,7 @@ def test_a_saved_population_is_diagnosed(trained: Any, capsys: CaptureFixture[st
     # Those who answered, and as many drawn like them.
     names = [person["person"] for person in found["people"]]
     assert names == [f"p{i}" for i in range(12)] + [f"new person {i + 1}" for i in range(12)]
+    assert any("New person 1 and so on are nobody yet" in line for line in found["reasons"])
     shown = [e[side] for d in found["directions"] for e in d["examples"] for side in e]
     assert set(shown) <= {*names, *TEXTS}
     assert result(capsys, model, data, "--tolerance", "100")["verdict"] == "covered"
@@ -103,6 +112,8 @@ def test_other_people_and_pools_are_served(
     pools = write(tmp_path / "pools.jsonl", [{"prompt": "Dinner?", "responses": TEXTS[:4]}])
     found = result(capsys, model, data, "--serve", others, "--pools", pools)
     assert [person["person"] for person in found["people"]] == ["p0", "eve"]
+    shipped = result(capsys, model, data, "--serve", others, "--pools", "cook")
+    assert [person["person"] for person in shipped["people"]] == ["p0", "eve"]
     # The basis is judged by those alone whom it was not fitted to.
     assert found["adequacy"]["people"] == 1
     assert found["adequacy"]["answers"] == 30.0
@@ -127,7 +138,7 @@ def test_what_cannot_be_reported_on_is_refused(trained: Any, tmp_path: Path) -> 
         ((), ParameterError, "give a model and its answers, or a file"),
         ((model, data, "--arrays", arrays), ParameterError, "but not both"),
         (("--arrays", arrays, "--pools", data), ParameterError, "holds answers, people and pools"),
-        (("--arrays", tmp_path / "no.npz"), ParameterError, "cannot read arrays"),
+        (("--arrays", tmp_path / "no.npz"), ParameterError, "cannot read"),
         ((tmp_path, data), ModelError, "no model"),
         ((model, tmp_path / "no.jsonl"), LogError, "no.jsonl"),
         (("--arrays", arrays, "-o", tmp_path / "no" / "page"), ParameterError, "cannot write"),

@@ -478,7 +478,7 @@ def test_what_population_prior_refuses(made: dict[str, str], tmp_path: Path) -> 
     for arguments, error, match in (
         ((made["DATA"], "-o", made["PRIOR"]), ParameterError, "exists; name another file"),
         (("absent", "-o", out), LogError, "cannot read absent"),
-        ((alone, "-o", out), ParameterError, "two people"),
+        ((alone, "-o", out), ParameterError, "at least two people, not of 1; .* user_id"),
         ((made["DATA"], "-o", out, "--embedder", "axes:a"), ParameterError, "no chat model"),
     ):
         with pytest.raises(error, match=match):
@@ -512,6 +512,17 @@ def test_a_profile_is_shown(
     assert capsys.readouterr().out == printed
 
 
+def test_answers_taken_back_are_said_to_be_kept(
+    result: Callable[..., Any], say: Callable[..., object], capsys: CaptureFixture[str]
+) -> None:
+    say(1, "u", "q")
+    result("align", "--pool", "cook", "--profile", "eve", "--budget", 4)
+    run("profile", "show", "eve")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "No answer stands; those taken back are kept until they are forgotten."
+    assert said[1].startswith("Asked: What should I cook")
+
+
 def test_a_profile_is_exported(ann: Path, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
     out = tmp_path / "rows.jsonl"
     run("profile", "export", "ann", "-o", out, "--with-metadata")
@@ -523,7 +534,7 @@ def test_a_profile_is_exported(ann: Path, tmp_path: Path, capsys: CaptureFixture
 
 
 def test_a_profile_is_forgotten(ann: Path, capsys: CaptureFixture[str]) -> None:
-    for words, error in (("nothing like it", "0 prompts"), ("?", "2 prompts")):
+    for words, error in (("nothing like it", "no prompt has"), ("?", "2 prompts have")):
         with pytest.raises(ParameterError, match=error):
             run("profile", "forget", "ann", "--prompt", words, "--yes")
     with pytest.raises(ParameterError, match="--yes"):

@@ -82,7 +82,7 @@ def test_whole_prompts_are_ranked_by_what_they_say_together() -> None:
     np.testing.assert_allclose([u for _, u in ranked], [2.0, np.sqrt(2.0), np.sqrt(2.0)])
     assert ranked_prompts([], [2.0, 0.0], embed) == []
     assert len(ranked_prompts(["a castle", "noon"], np.ones(64))) == 2
-    with pytest.raises(ParameterError, match="theta must be 2 finite numbers"):
+    with pytest.raises(ParameterError, match="theta must be 2 numbers"):
         ranked_prompts(["c"], [1.0, 2.0, 3.0], embed)
 
 
@@ -101,8 +101,8 @@ def test_tokens_are_the_words_of_a_prompt() -> None:
 @pytest.mark.parametrize(
     ("theta", "n", "temperature", "says"),
     [
-        (np.ones(4), 1, 1.0, r"theta must be 5 finite numbers, .* not of shape \(4,\)"),
-        (np.full(5, np.nan), 1, 1.0, "theta must be 5 finite numbers"),
+        (np.ones(4), 1, 1.0, r"theta must be 5 numbers, .* not of shape \(4,\)"),
+        (np.full(5, np.nan), 1, 1.0, "theta must be finite"),
         (np.ones(5), -1, 1.0, "needs n of at least 0"),
         (np.ones(5), 1, 0.0, "a positive temperature"),
     ],

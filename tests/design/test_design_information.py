@@ -156,7 +156,8 @@ def test_priors() -> None:
         ({"lam": 1.0, "prior_precision": np.eye(3)}, "either lam or prior_precision"),
         ({"lam": 0.0}, "positive and finite, not 0.0"),
         ({"lam": np.nan}, "positive and finite, not nan"),
-        ({"prior_precision": np.eye(2)}, r"\(3, 3\) finite numbers, not of shape \(2, 2\)"),
+        ({"prior_precision": np.eye(2)}, r"prior_precision must have shape \(3, 3\), not \(2, 2\)"),
+        ({"prior_precision": np.full((3, 3), np.nan)}, "prior_precision must be finite"),
         ({"prior_precision": np.triu(np.ones((3, 3)))}, "must be symmetric"),
     ],
 )
@@ -175,5 +176,5 @@ def test_queries_that_cannot_be() -> None:
         past_information([pair, np.zeros((2, 2))])
     with pytest.raises(ParameterError, match="3 features where 4 are expected"):
         past_information([pair], d=4)
-    with pytest.raises(ParameterError, match="theta must be 3 finite numbers"):
+    with pytest.raises(ParameterError, match="theta must be 3 numbers"):
         past_information([pair], np.zeros(2))

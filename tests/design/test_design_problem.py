@@ -45,12 +45,14 @@ def test_features_are_copied_and_read_only() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("s", ("a",), ROWS[:1]), "slot 's' has 1 tokens: give it at least 2"),
+        (("s", ("a",), ROWS[:1]), "slot 's' needs at least 2 tokens, not 1"),
         (("s", ("a", "b", "a"), ROWS), "slot 's' has the token 'a' twice"),
         (("s", ("a", "b"), ROWS), r"slot 's' needs \(2, d\) features, one row a token; \(3, 2\)"),
         (("s", ("a", "b"), np.zeros((2, 0))), r"needs \(2, d\) features"),
         (("s", ("a", "b"), np.zeros(2)), r"needs \(2, d\) features"),
         (("s", ("a", "b"), np.array([[0.0], [np.nan]])), "features of 'b' must be finite"),
+        (("s", ("a", "b"), np.full((2, 1), 1e200)), r"features of 'a' .* at most 1e\+50"),
+        (("s", ("a", "b"), np.array([["x"], ["y"]])), "features must be a table of numbers"),
         (("s", ("a", "b"), ROWS[:2], 0.0), "weight must be positive and finite, not 0.0"),
         (("s", ("a", "b"), ROWS[:2], np.inf), "weight must be positive and finite, not inf"),
     ],

@@ -57,8 +57,8 @@ def test_greedy_rounding_asks_somebody_sure_about_what_is_open() -> None:
     ("rounding", "theta", "said"),
     [
         ("iid", [1.0, 0.0], "theta is for greedy rounding, not 'iid'"),
-        ("greedy", [1.0], "theta must be 2 finite numbers"),
-        ("greedy", [1.0, np.nan], "theta must be 2 finite numbers"),
+        ("greedy", [1.0], "theta must be 2 numbers"),
+        ("greedy", [1.0, np.nan], "theta must be finite"),
     ],
 )
 def test_an_estimate_that_does_not_fit_is_refused(

@@ -151,7 +151,7 @@ def test_an_embedder_that_fails_is_named(path: Path) -> None:
         ('["cat"]', "slot 1: a slot is"),
         ('[{"name": "a"}]', "slot 1: a slot is"),
         ('[{"name": 3, "tokens": ["x", "y"]}]', "slot 1: a slot is"),
-        ('[{"name": "a", "tokens": ["x"]}]', "the slot 'a' has 1 tokens"),
+        ('[{"name": "a", "tokens": ["x"]}]', "the slot 'a' needs at least two tokens, not 1"),
         ('[{"name": "a", "tokens": ["x", 7]}]', "not 7"),
         ('[{"name": "a", "tokens": ["x", " y"]}]', "a text of one line, trimmed, not ' y'"),
         ('[{"name": "a", "tokens": ["x", "y\\nz"]}]', "a text of one line"),

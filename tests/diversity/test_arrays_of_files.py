@@ -88,6 +88,10 @@ def test_one_pool_by_default_serves_those_who_have_heads(tmp_path: Path) -> None
         ({"heads": np.ones(3)}, r"heads must be a table of numbers, and is float64 \(3,\)"),
         ({"heads": np.array([["a"]])}, "heads must be a table of numbers"),
         ({"person": np.array([0.5, 1.0])}, "person must be a list of whole numbers"),
+        ({"heads": np.full((26, 3), np.inf)}, "heads must be finite"),
+        ({"delta": np.full((2, 5), 1e200), "person": np.zeros(2, dtype=int)}, "delta must be fin"),
+        ({"items": np.ones((2, 5)), "labels": np.array(["one"])}, "each of the 2 items, not 1"),
+        ({"items": np.ones((2, 5)), "each": np.array(2.5)}, "each must be a whole number"),
         ({"heads": np.ones((2, 3))}, "answered, and there are 2 heads"),
         ({"items": np.ones((2, 5)), "pool": np.zeros(3, dtype=int)}, "each of the 2 items"),
         ({"new_person": np.array([0])}, "new_delta must be a table of numbers, and is missing"),
@@ -101,16 +105,16 @@ def test_files_that_do_not_fit_are_refused(
 
 
 def test_files_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"cannot read arrays from .*No such file"):
+    with pytest.raises(ParameterError, match=r"cannot read .*nothing\.npz: No such file"):
         read_arrays(tmp_path / "nothing.npz")
     for name, content in (("text", b"no arrays"), ("empty", b""), ("zip", b"PK\x03\x04 cut off")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ParameterError, match="cannot read arrays"):
+        with pytest.raises(ParameterError, match="holds no arrays of numbers and texts"):
             read_arrays(tmp_path / name)
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(ParameterError, match="lacks heads, person, delta; it has nothing"):
         read_arrays(tmp_path / "one.npy")
     # Nothing is unpickled.
     np.savez(tmp_path / "objects.npz", **arrays(people=np.array([{"a": 1}], dtype=object)))
-    with pytest.raises(ParameterError, match="cannot read arrays"):
+    with pytest.raises(ParameterError, match="holds no arrays of numbers and texts"):
         read_arrays(tmp_path / "objects.npz")

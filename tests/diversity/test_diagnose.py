@@ -288,6 +288,12 @@ def test_plans_for_given_candidates() -> None:
     assert UNCOVERED.plan_users(1, places, heads).chosen.tolist() == [3]
 
 
+@pytest.mark.parametrize("tolerance", [-1.0, math.nan])
+def test_a_number_of_answers_needs_a_tolerance(tolerance: float) -> None:
+    with pytest.raises(ParameterError, match="tolerance must be at least 0, not"):
+        LEARNABLE.samples_for(tolerance)
+
+
 def test_settings_are_used_and_checked() -> None:
     loose = report_on(WHOLE, 900, tolerance=10.0)
     assert (loose.verdict, loose.tolerance) == ("covered", 10.0)
@@ -349,6 +355,7 @@ degenerate(
     verdict="uncovered",
 )
 degenerate("equal differences", np.eye(2), np.eye(2), varies=0.0, verdict="uncovered")
+degenerate("nothing learnt", np.eye(2), np.zeros((2, 3)), varies=0.0, verdict="uncovered")
 degenerate("no taste at all", np.zeros((3, 2)), np.eye(2), verdict="covered")
 degenerate("an empty basis", np.eye(2), np.zeros((2, 3)), verdict="covered")
 
@@ -368,8 +375,10 @@ def test_degenerate_input_has_a_verdict_and_a_reason(name: str) -> None:
         assert not found.people.asks.any()
         assert "nothing has to be learnt" in found.headline
         assert ">nan<" not in found.to_html()
-    if name == "equal differences":
+    if name in {"equal differences", "nothing learnt"}:
         assert "these answers say nothing" in " ".join(found.reasons)
+    if name == "one person":
+        assert "the one person served has to decide" in " ".join(found.reasons)
 
 
 @pytest.mark.parametrize("heads", [1, 26])

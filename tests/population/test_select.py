@@ -129,8 +129,8 @@ def test_the_seed_decides() -> None:
     [
         ([], 3, "ks must be"),
         ([0, 1], 3, "ks must be"),
-        ([1], 1, "folds must be from 2 to the 10 people"),
-        ([1], 11, "folds must be from 2 to the 10 people"),
+        ([1], 1, "folds must be from 2 to the number of people .*, 10, not 1"),
+        ([1], 11, "folds must be from 2 to the number of people .*, 10, not 11"),
     ],
 )
 def test_mistakes_are_named(ks: list[int], folds: int, message: str) -> None:

@@ -149,7 +149,8 @@ def read_domain(path: str | Path) -> Domain:
         msg = f"{path}: {error}"
         raise PoolError(msg) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path} is not a domain: {type(error).__name__} {error}"
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        msg = f"{path} is not a domain, an object as the data card describes: {said}"
         raise PoolError(msg) from error
 
 

@@ -125,8 +125,15 @@ def _domain(name: str, plan: Plan) -> Domain:
     if plan.pool_size is not None:
         msg = f"the pools of {name} are as they are; --pool-size is for alpaca: and dsp:"
         raise ParameterError(msg)
-    domain = read_domain(name) if name.endswith(".json") else shipped_domain(name)
-    return domain.first(plan.prompts)
+    if name in SHIPPED_DOMAINS:
+        return shipped_domain(name).first(plan.prompts)
+    if not name.endswith(".json"):
+        msg = (
+            f"there is no domain {name!r}; it is {', '.join(SHIPPED_DOMAINS)}, alpaca:FOLDER, "
+            "dsp:FILE or a file such as x.json"
+        )
+        raise ParameterError(msg)
+    return read_domain(name).first(plan.prompts)
 
 
 def run_plan(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER = "figures"
 
-_GRID = 121  # points a side, on which areas of sets are measured
+_GRID = 241  # points a side, on which areas of sets are measured
 _PANELS = (1, 2, 4, 8)  # steps whose sets are drawn in Fig. 2
 _SHRINK_STEPS = 30
 _SHRINK_RUNS = 10

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from palate.cli.models import TIMEOUT, BaseUrl, EmbedderName, Model, Options, Timeout
-from palate.cli.options import one_thread, show_help_alone
+from palate.cli.options import Jobs, Out, one_thread, show_help_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,12 +28,10 @@ design = typer.Typer(
 )
 
 Seeds = Annotated[int, typer.Option(help="Runs of each setting, each with its seed.", min=2)]
-Jobs = Annotated[int, typer.Option(help="Seeds at a time; -1: as many as there are cores.")]
 Strength = Annotated[float, typer.Option(help="How decisive people are, beta.", min=0.001)]
 Lambda = Annotated[
     float | None, typer.Option("--lambda", help="Prior precision; by default d / beta^2.")
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for a CSV file and a figure with bands.")]
 
 
 @design.callback(invoke_without_command=True)
@@ -255,7 +253,6 @@ def _keep(out: Path | None, name: str, panels: Sequence[Panel]) -> None:
 
     if out is None:
         return
-    out.mkdir(parents=True, exist_ok=True)
     write_panels(out / f"{name}.csv", panels)
     plot_panels(out / f"{name}.png", panels, standard_error=True)
     typer.echo(f"{out / name}.csv and .png hold the figures by seed.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palate.cli.options import one_thread, show_help_alone
+from palate.cli.options import Out, one_thread, show_help_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +22,6 @@ diversity = typer.Typer(
 
 Seeds = Annotated[int, typer.Option(help="Runs of the learner, each with its seed.", min=1)]
 Rounds = Annotated[int, typer.Option(help="Rounds of a run.", min=64)]
-Out = Annotated[Path | None, typer.Option(help="Folder for a CSV file and a figure with bands.")]
 
 
 @diversity.callback(invoke_without_command=True)
@@ -169,7 +168,6 @@ def _end(name: str, checks: Iterable[Check], panels: Sequence[Panel], out: Path 
     if rows:
         _table(bench.CHECK_HEADER, rows)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         bench.write_panels(out / f"{name}.csv", panels)
         plot_panels(out / f"{name}.png", panels)
         typer.echo(f"{out / name}.csv and .png hold the figures by seed.\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palate.cli.options import one_thread, show_help_alone
+from palate.cli.options import Jobs, Out, one_thread, show_help_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,14 +20,12 @@ priors = typer.Typer(
 )
 
 People = Annotated[int, typer.Option(help="New people a cell.", min=2)]
-Jobs = Annotated[int, typer.Option(help="Runs at a time; -1: as many as there are cores.")]
 Seed = Annotated[int, typer.Option(help="Fixes worlds, people and pools.", min=0)]
 Seeds = Annotated[int, typer.Option(help="Runs of each person, averaged.", min=1)]
 Flips = Annotated[
     list[float] | None,
     typer.Option("--flip", help="Shares of answers turned round; several.", min=0.0, max=0.5),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for a CSV file and figures.")]
 
 
 @priors.callback(invoke_without_command=True)

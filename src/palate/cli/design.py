@@ -20,6 +20,8 @@ design = typer.Typer(
     help="Questions planned ahead: what to ask, and what the answers say.", rich_markup_mode=None
 )
 
+_STRENGTH = 20.0  # of a simulated person, where none is given
+
 Queries = Annotated[Path, typer.Argument(metavar="QUERIES", help="A file that plan wrote.")]
 Lambda = Annotated[
     float | None,
@@ -125,8 +127,9 @@ def ask(
         ),
     ] = None,
     strength: Annotated[
-        float, typer.Option(help="How decisive the simulated person is, beta.", min=0.001)
-    ] = 20.0,
+        float | None,
+        typer.Option(help="How decisive the simulated person is, beta; by default 20.", min=0.001),
+    ] = None,
     persona: Annotated[
         str | None, typer.Option(help="A model plays a person of this description, or @FILE.")
     ] = None,
@@ -160,6 +163,8 @@ def ask(
 
     if simulate is not None and persona is not None:
         raise ParameterError("--simulate and --persona are two people; choose one")
+    if strength is not None and simulate is None:
+        raise ParameterError("--strength is that of a person of --simulate; give that too")
     if at_estimate and redesign is None:
         raise ParameterError("--at-estimate says how --redesign counts; give that too")
     console = Console()
@@ -183,7 +188,7 @@ def ask(
         def person_for(asking: Asking) -> Person:
             if person is not None:
                 return person
-            return session.simulated_person(asking, simulate or "", strength, seed)
+            return session.simulated_person(asking, simulate or "", strength or _STRENGTH, seed)
 
         session.ask_on(asking, person_for, replan)
         session.close(asking, person, console)

@@ -118,8 +118,10 @@ def lines(found: Fitted, images: dict[str, str]) -> Iterator[str]:
             f"{leader.second or '(nothing)'} by {leader.lead:.2g} ± {leader.error:.2g}"
         )
     yield ""
+    # Of several pools there is a best response of each; of one, what comes next is not drawn.
+    others = {0: "near", 1: "next"}.get(len(found.source.pools), "best")
     for number, (text, worth) in enumerate(found.texts().items()):
-        yield f"{'best' if number == 0 else 'near'} ({worth:.2f}): {text}"
+        yield f"{others if number else 'best'} ({worth:.2f}): {text}"
         if text in images:
             yield f"  {images[text]}"
 

@@ -54,9 +54,10 @@ def write_plan(
         msg = f"{output} exists; name another file, or go on with palate design ask {output}"
         raise ParameterError(msg)
     problem = source.problem
-    slots = f"{len(problem.slots)} slot{'s' if len(problem.slots) > 1 else ''}"
+    slot, options = ("prompt", "responses") if source.pools else ("slot", "tokens")
+    slots = f"{len(problem.slots)} {slot}{'s' if len(problem.slots) > 1 else ''}"
     yield (
-        f"{source.name}: {slots}, {sum(problem.sizes):,} tokens, {problem.d} features "
+        f"{source.name}: {slots}, {sum(problem.sizes):,} {options}, {problem.d} features "
         f"({source.settings['embedder'] or 'of the pool'})"
     )
     began = time.perf_counter()
@@ -77,7 +78,7 @@ def write_plan(
         asked = pose(problem, planned, renderer, shows=source.shows, question=question)
     with QueryFile.create(output, planned, asked, noted(source, settings, design)):
         pass
-    yield from _lines(design, settings, seconds)
+    yield from _lines(design, settings, seconds, options)
     yield (
         f"{len(planned)} questions of {settings.options} options are in {output}; "
         f"ask them by: palate design ask {shlex.quote(str(output))}"
@@ -115,7 +116,7 @@ def pictures_of(queries: Path) -> Path:
     return queries.with_name(f"{queries.stem}-pictures")
 
 
-def _lines(design: Design, settings: PlanSettings, seconds: float) -> Iterator[str]:
+def _lines(design: Design, settings: PlanSettings, seconds: float, options: str) -> Iterator[str]:
     lam, d = settings.lam, design.problem.d
     yield (
         f"criterion {settings.criterion}, lambda {lam:.3g} (suits a person of strength "
@@ -128,7 +129,7 @@ def _lines(design: Design, settings: PlanSettings, seconds: float) -> Iterator[s
     if design.uniform_share > LITTLE:
         yield "So planning gains little here: random questions would tell nearly as much."
     used = (
-        f"{slot.name} {int((weights >= _KEPT).sum())} of {len(slot)}"
+        f"{slot.name} {int((weights >= _KEPT).sum()):,} of {len(slot):,}"
         for slot, weights in zip(design.problem.slots, design.weights, strict=True)
     )
-    yield f"tokens in use: {', '.join(used)}"
+    yield f"{options} in use: {', '.join(used)}"

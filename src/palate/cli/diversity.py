@@ -47,10 +47,11 @@ def report(
         ),
     ] = None,
     pools: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="The pools that people are served from. By default the responses to each prompt "
-            "of the answers."
+            metavar="FILE",
+            help="The pools that people are served from, or a shipped one: cook, travel. By "
+            "default the responses to each prompt of the answers.",
         ),
     ] = None,
     each: Annotated[
@@ -86,13 +87,13 @@ def report(
     elif folder is not None and arrays is None:
         from palate.cli.people import Saved, read_answers
         from palate.cli.served import population_report
-        from palate.formats import read_pools
+        from palate.cli.session import read_source
 
         found = population_report(
             Saved.load(folder, embedder, base_url),
             read_answers(data or []),
             read_answers(serve or []),
-            None if pools is None else read_pools(pools),
+            None if pools is None else read_source(pools),
             each=each,
             tolerance=tolerance,
             seed=seed,
@@ -122,13 +123,17 @@ def simulate(
         typer.Option(help="Whether those who answer have all the tastes of those who are served."),
     ] = "uncovered",
     answers: Annotated[int, typer.Option(help="Answers in all.", min=1)] = 20_000,
+    people: Annotated[
+        int, typer.Option(help="People who answer; eight more are silent.", min=1)
+    ] = 40,
+    latent: Annotated[int, typer.Option(help="Directions of taste, J.", min=2)] = 5,
     seed: Seed = 0,
 ) -> None:
     """Write arrays of simulated people on the shipped pools, to try the report on."""
     _one_thread()
     from palate.cli.served import simulated_arrays
 
-    simulated_arrays(output, scheme, answers, seed)
+    simulated_arrays(output, scheme, answers, seed, people=people, latent=latent)
     typer.echo(f"{output} holds simulated people; try palate diversity report --arrays {output}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palate.cli.models import TIMEOUT, BaseUrl, Model, Options, Timeout
-from palate.cli.options import one_thread
+from palate.cli.options import Jobs, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def elicitation(
         ),
     ] = None,
     prompts: Annotated[int | None, typer.Option(help="At most so many prompts.", min=1)] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at a time; -1: as many as there are cores.")] = -1,
+    jobs: Jobs = -1,
     model: Model = None,
     base_url: BaseUrl = None,
     timeout: Timeout = TIMEOUT,

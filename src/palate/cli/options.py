@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+def _made(folder: Path | None) -> Path | None:
+    """The folder, made before anything is measured that it is to hold."""
+    from palate.errors import ParameterError
+
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"cannot write to {folder}: {error.strerror or error}"
+            raise ParameterError(msg) from error
+    return folder
+
+
+def _some(jobs: int) -> int:
+    from palate.errors import ParameterError
+
+    if not jobs:
+        raise ParameterError("jobs must be at least 1, or -1 for as many as there are cores, not 0")
+    return jobs
+
+
+Jobs = Annotated[
+    int,
+    typer.Option(help="Runs at a time; -1: as many as there are cores.", callback=_some),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder for a CSV file and a figure with bands.", callback=_made),
+]
 Epsilon = Annotated[
     float | None,
     typer.Option(

@@ -45,7 +45,10 @@ def show(
         told = dataclasses.asdict(summary) | {"asked": known.prompts}
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
-    typer.echo(printable(str(summary)))
+    if known.prompts and not summary.answers:
+        typer.echo("No answer stands; those taken back are kept until they are forgotten.")
+    else:
+        typer.echo(printable(str(summary)))
     for prompt in known.prompts:
         typer.echo(f"Asked: {printable(' '.join(prompt.split()))}")
 
@@ -115,6 +118,8 @@ def _chosen(known: Profile, wanted: str) -> str:
     found = [p for p in known.prompts if p == wanted]
     found = found or [p for p in known.prompts if wanted.casefold() in p.casefold()]
     if len(found) != 1:
-        msg = f"{len(found)} prompts in {known.path} have the words {wanted!r}; give them all"
+        have = f"{len(found)} prompts have" if found else "no prompt has"
+        mend = "give more of them" if found else "palate profile show lists the prompts"
+        msg = f"{have} the words {wanted!r} in {known.path}; {mend}"
         raise ParameterError(msg)
     return found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from palate.data import SHIPPED_POOLS, shipped_pool
 from palate.diversity import bilinear, diagnose
 from palate.diversity.arrays import EACH, read_arrays
 from palate.diversity.bilinear import heads_of
-from palate.diversity.served import new_people
+from palate.diversity.served import STAND_INS, new_people
 from palate.errors import ParameterError
 from palate.feedback import Comparison
 from palate.formats import pools_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from palate.pool import Pool
     from palate.population import PreferenceData
 
-_LATENT, _MAIN, _LATE = 5, 40, 8  # of simulated people
+_LATE = 8  # simulated people who are served and do not answer
 _SURE = 4.0  # standard deviation of a simulated person's rewards
 
 
@@ -92,6 +93,8 @@ def population_report(
     served = bilinear(model).served(
         heads, tables, each=each or EACH, people=names, labels=labels, seed=seed
     )
+    if new is None and feedback is not None:
+        served = replace(served, note=STAND_INS)
     return diagnose(
         model,
         feedback,
@@ -148,20 +151,28 @@ def _tables(
 
 
 def simulated_arrays(
-    path: Path, scheme: Literal["covered", "uncovered"], answers: int, seed: int
+    path: Path,
+    scheme: Literal["covered", "uncovered"],
+    answers: int,
+    seed: int,
+    *,
+    people: int = 40,
+    latent: int = 5,
 ) -> None:
     """Write a file for ``palate diversity report --arrays`` about simulated people.
 
-    Forty people answer, and eight more are served in silence. Rewards are linear in the shipped
-    embedder's features of the shipped pools, by five latent directions; of "uncovered" people the
-    forty lack one of the five, which the eight have. Heads are known; the basis is left to be
+    Some people answer, and eight more are served in silence. Rewards are linear in the shipped
+    embedder's features of the shipped pools, by some latent directions; of "uncovered" people those
+    who answer lack one direction, which the eight have. Heads are known; the basis is left to be
     estimated.
 
     Args:
         path: the file to write.
-        scheme: whether the forty have all five directions.
+        scheme: whether those who answer have all directions.
         answers: in all.
         seed: of everything.
+        people: how many answer.
+        latent: directions, J.
 
     Raises:
         ParameterError: the file cannot be written.
@@ -170,15 +181,15 @@ def simulated_arrays(
     items = np.concatenate([np.asarray(pool.features, dtype=np.float64) for pool in pools])
     pool = np.repeat(np.arange(len(pools)), [len(p.responses) for p in pools])
     rng = generator(seed, "simulated people")
-    heads = rng.normal(scale=_LATENT**-0.5, size=(_MAIN + _LATE, _LATENT))
+    heads = rng.normal(scale=latent**-0.5, size=(people + _LATE, latent))
     if scheme == "uncovered":
-        heads[:_MAIN, -1] = 0.0
-    basis = rng.normal(size=(_LATENT, items.shape[1]))
+        heads[:people, -1] = 0.0
+    basis = rng.normal(size=(latent, items.shape[1]))
     rewards = heads @ basis @ items.T
     basis *= _SURE / rewards.std()
     rewards *= _SURE / rewards.std()
 
-    person = rng.integers(_MAIN, size=answers)
+    person = rng.integers(people, size=answers)
     one = rng.integers(len(items), size=answers)
     within = np.array([rng.permutation(np.flatnonzero(pool == p)) for p in range(len(pools))])
     place = np.argmax(within[pool[one]] == one[:, None], axis=1)
@@ -187,7 +198,7 @@ def simulated_arrays(
     lead = rewards[person, one] - rewards[person, other]
     first = rng.logistic(size=answers) < lead
     winner, loser = np.where(first, one, other), np.where(first, other, one)
-    names = [f"person {i + 1}" for i in range(_MAIN)]
+    names = [f"person {i + 1}" for i in range(people)]
     late = [f"silent person {i + 1}" for i in range(_LATE)]
     try:
         with path.open("wb") as file:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from palate._random import generator
+from palate.design.problem import checked_theta
 from palate.design.vocabulary import unit_rows
 from palate.errors import ParameterError
 
@@ -96,7 +97,7 @@ def ranked_prompts(
     if not distinct:
         return []
     rows = unit_rows(embedder, distinct)
-    utilities = rows @ _checked(theta, rows.shape[1])
+    utilities = rows @ checked_theta(theta, rows.shape[1])
     order = np.argsort(-utilities, kind="stable")
     return [(distinct[i], float(utilities[i])) for i in order]
 
@@ -118,13 +119,5 @@ def tokens_of(problem: Problem, prompt: Sequence[int]) -> tuple[str, ...]:
 
 
 def _utilities(problem: Problem, theta: ArrayLike) -> list[FloatArray]:
-    checked = _checked(theta, problem.d)
+    checked = checked_theta(theta, problem.d)
     return [slot.features @ checked for slot in problem.slots]
-
-
-def _checked(theta: ArrayLike, d: int) -> FloatArray:
-    vector = np.asarray(theta, dtype=np.float64)
-    if vector.shape != (d,) or not np.isfinite(vector).all():
-        msg = f"theta must be {d} finite numbers, one a feature, not of shape {vector.shape}"
-        raise ParameterError(msg)
-    return vector

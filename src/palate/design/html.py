@@ -22,7 +22,7 @@ _TOKENS = 8  # of each slot that are shown
 _CRITERIA = {
     "D": "D: all weights together, the volume of what is left open",
     "A": "A: the mean error of the weights",
-    "V": "V: the differences between tokens that the person will choose among",
+    "V": "V: the differences that the person will choose by",
 }
 
 
@@ -44,7 +44,9 @@ def page(
     """
     parts = [_headline(file, summary, prompts or {})]
     if summary is not None:
-        parts.append(section("Best prompts", *_prompts(prompts or {}, images or {})))
+        pools = "pool" in file.settings
+        title = "Best responses" if pools else "Best prompts"
+        parts.append(section(title, *_prompts(prompts or {}, images or {}, problem, pools=pools)))
         parts.append(section("The person", *_estimate(summary)))
     parts.append(section("The plan", *_plan(file)))
     parts.append(section("What is asked about", *_shares(file, problem)))
@@ -59,17 +61,25 @@ def _headline(file: QueryFile, summary: Summary | None, prompts: Mapping[str, fl
         text = f"{n} questions are planned; nobody has picked anything yet."
     else:
         best = next(iter(prompts), "")
-        text = f"After {summary.estimate.picks} of {n} questions, what suits best: {best}"
+        picks = "1 pick" if summary.estimate.picks == 1 else f"{summary.estimate.picks} picks"
+        text = f"After {picks} in {n} questions, what suits best: {best}"
     return f'<p class="verdict">{escape(text)}</p>'
 
 
-def _prompts(prompts: Mapping[str, float], images: Mapping[str, str]) -> Iterator[str]:
-    yield note("The first is the best under the estimate; the others were drawn near it.")
+def _prompts(
+    prompts: Mapping[str, float], images: Mapping[str, str], problem: Problem, *, pools: bool
+) -> Iterator[str]:
+    if not pools:
+        yield note("The first is the best under the estimate; the others were drawn near it.")
+    elif len(problem.slots) > 1:
+        yield note("The best under the estimate for each prompt.")
+    else:
+        yield note("The best under the estimate, and those that come next.")
     rows = []
     for text, worth in prompts.items():
         shown = _image(images[text], text) if text in images else ""
         rows.append((escape(text) + shown, f"{worth:.2f}"))
-    yield table(("prompt", "utility"), rows)
+    yield table(("response" if pools else "prompt", "utility"), rows)
 
 
 def _estimate(summary: Summary) -> Iterator[str]:
@@ -125,7 +135,7 @@ def _plan(file: QueryFile) -> Iterator[str]:
         rows.append(("relative gap", f"{gap:.1e}"))
     yield table(("", ""), rows)
     yield note(
-        "The share is what asking about all tokens equally often would tell, of what this plan "
+        "The share is what asking about everything equally often would tell, of what this plan "
         "tells; near 100 % planning gains little. No plan tells more than the gap beyond this one."
     )
 
@@ -135,13 +145,14 @@ def _shares(file: QueryFile, problem: Problem) -> Iterator[str]:
     if not isinstance(shares, list) or len(shares) != len(problem.slots):
         yield note("The file does not say how often the plan shows what.")
         return
+    token = "response" if "pool" in file.settings else "token"
     yield note("As it was planned before the first answer.")
     for slot, share in zip(problem.slots, shares, strict=True):
         top = sorted(share.items(), key=lambda item: -item[1])[:_TOKENS]
-        rows = [(escape(token or "(nothing)"), share_bar(weight)) for token, weight in top]
-        summary = f"{slot.name}: {len(share)} of {len(slot)} tokens"
+        rows = [(escape(name or "(nothing)"), share_bar(weight)) for name, weight in top]
+        summary = f"{slot.name}: {len(share)} of {len(slot)} {token}s"
         opened = " open" if slot is problem.slots[0] else ""
-        inner = table(("token", "share of the slot"), rows)
+        inner = table((token, "share of what is shown"), rows)
         yield f"<details{opened}><summary>{escape(summary)}</summary>{inner}</details>"
 
 
@@ -151,7 +162,8 @@ def _answers(file: QueryFile) -> Iterator[str]:
         by_kind[answer.picked if isinstance(answer.picked, str) else "picked"] += 1
     open_ = len(file.asked.queries) - len(file.answers)
     picks, ties, skips = by_kind["picked"], by_kind["tie"], by_kind["skip"]
-    yield note(f"{picks} picked, {ties} ties, {skips} skipped, {open_} open.")
+    tied = "1 tie" if ties == 1 else f"{ties} ties"
+    yield note(f"{picks} picked, {tied}, {skips} skipped, {open_} open.")
     rows = []
     for query, planned in zip(file.asked.queries, file.planned, strict=True):
         said = file.answers.get(query.number)

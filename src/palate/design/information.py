@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import softmax
 
 from palate.design.criteria import symmetric
+from palate.design.problem import checked_theta
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -128,10 +129,7 @@ def past_information(
             raise ParameterError("no queries: say how many features they would have by d")
         return np.zeros((d, d))
     d = asked[0].shape[1]
-    estimate = None if theta is None else np.array(theta, dtype=np.float64)
-    if estimate is not None and (estimate.shape != (d,) or not np.isfinite(estimate).all()):
-        msg = f"theta must be {d} finite numbers, as many as features, not shape {estimate.shape}"
-        raise ParameterError(msg)
+    estimate = None if theta is None else checked_theta(theta, d)
     rows = []
     for options in asked:
         if options.shape[1] != d:
@@ -163,9 +161,11 @@ def prior_of(
             raise ParameterError(msg)
         return lam * np.eye(d)
     matrix = np.array(prior_precision, dtype=np.float64)
-    if matrix.shape != (d, d) or not np.isfinite(matrix).all():
-        msg = f"prior_precision must be ({d}, {d}) finite numbers, not of shape {matrix.shape}"
+    if matrix.shape != (d, d):
+        msg = f"prior_precision must have shape ({d}, {d}), not {matrix.shape}"
         raise ParameterError(msg)
+    if not np.isfinite(matrix).all():
+        raise ParameterError("prior_precision must be finite; it has a NaN or an infinity")
     if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-8 * np.abs(matrix).max()):
         raise ParameterError("prior_precision must be symmetric")
     return symmetric(matrix)

@@ -8,13 +8,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.errors import ParameterError, PoolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
+
     from palate._typing import FloatArray
     from palate.pool import Pool
+
+
+def checked_theta(theta: ArrayLike, d: int) -> FloatArray:
+    """A person's weights as (d,) finite float64.
+
+    Raises:
+        ParameterError: they are not d finite numbers.
+    """
+    vector = np.asarray(theta, dtype=np.float64)
+    if vector.shape != (d,):
+        msg = f"theta must be {d} numbers, one a feature, not of shape {vector.shape}"
+        raise ParameterError(msg)
+    if not np.isfinite(vector).all():
+        raise ParameterError("theta must be finite; it has a NaN or an infinity")
+    return vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +47,8 @@ class Slot:
             slot of weight 1 (w_h).
 
     Raises:
-        ParameterError: fewer than two tokens, a token twice, features of another shape or not
-            finite, a weight that is not positive.
+        ParameterError: fewer than two tokens, a token twice, features of another shape, not finite
+            or above 1e50, a weight that is not positive.
     """
 
     name: str
@@ -41,21 +59,26 @@ class Slot:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", tuple(self.tokens))
         if len(self.tokens) < 2:
-            msg = f"slot {self.name!r} has {len(self.tokens)} tokens: give it at least 2"
+            msg = f"slot {self.name!r} needs at least 2 tokens, not {len(self.tokens)}"
             raise ParameterError(msg)
         if len(set(self.tokens)) < len(self.tokens):
             twice = next(t for t in self.tokens if self.tokens.count(t) > 1)
             msg = f"slot {self.name!r} has the token {twice!r} twice: give each token once"
             raise ParameterError(msg)
-        features = np.array(self.features, dtype=np.float64)
+        try:
+            features = np.array(self.features, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            msg = f"slot {self.name!r}: features must be a table of numbers: {error}"
+            raise ParameterError(msg) from error
         n = len(self.tokens)
         if features.ndim != 2 or len(features) != n or features.shape[1] < 1:
             msg = f"slot {self.name!r} needs ({n}, d) features, one row a token; {features.shape}"
             raise ParameterError(msg)
-        if not np.isfinite(features).all():
-            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            token = self.tokens[row]
-            msg = f"slot {self.name!r}: the features of {token!r} must be finite numbers"
+        if (row := unfit_row(features)) is not None:
+            msg = (
+                f"slot {self.name!r}: the features of {self.tokens[row]!r} must be finite numbers, "
+                f"at most {LARGEST:g}"
+            )
             raise ParameterError(msg)
         if not (np.isfinite(self.weight) and self.weight > 0.0):
             msg = f"slot {self.name!r}: the weight must be positive and finite, not {self.weight}"

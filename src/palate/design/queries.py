@@ -17,6 +17,7 @@ import numpy as np
 from palate._random import generator
 from palate.design._policies import by_direction, by_turns
 from palate.design._rounding import Knowledge, independent, stratified
+from palate.design.problem import checked_theta
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -196,11 +197,7 @@ def _checked_theta(theta: ArrayLike | None, d: int, rounding: Rounding) -> Float
     if rounding != "greedy":
         msg = f"theta is for greedy rounding, not {rounding!r}"
         raise ParameterError(msg)
-    checked = np.asarray(theta, dtype=np.float64)
-    if checked.shape != (d,) or not np.isfinite(checked).all():
-        msg = f"theta must be {d} finite numbers, one a feature, not of shape {checked.shape}"
-        raise ParameterError(msg)
-    return checked
+    return checked_theta(theta, d)
 
 
 def _greedy(

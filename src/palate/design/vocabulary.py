@@ -192,7 +192,7 @@ def _slot(item: Any, where: str) -> Words:  # noqa: ANN401 - JSON
 
 def _check_tokens(slot: Words) -> None:
     if len(slot.tokens) < 2:
-        msg = f"the slot {slot.name!r} has {len(slot.tokens)} tokens; give it at least two"
+        msg = f"the slot {slot.name!r} needs at least two tokens, not {len(slot.tokens)}"
         raise ParameterError(msg)
     seen = set[str]()
     for token in slot.tokens:

@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.diversity.bilinear import Bilinear
 from palate.diversity.learners import fit_basis
 from palate.diversity.rows import Rows
@@ -52,7 +53,8 @@ def read_arrays(path: str | Path, *, each: int | None = None, seed: int = 0) -> 
         seed: of that draw.
 
     Raises:
-        ParameterError: the file cannot be read, an array is missing, or shapes do not fit.
+        ParameterError: the file cannot be read, an array is missing, shapes do not fit, or a number
+            is not finite.
     """
     arrays = _load(path)
     missing = [name for name in _NEEDED if name not in arrays]
@@ -93,8 +95,11 @@ def _served(
     order = np.argsort(pool, kind="stable")
     ends = np.flatnonzero(np.diff(pool[order])) + 1
     labels = _texts(arrays, "labels")
+    if labels and len(labels) != len(items):
+        msg = f"labels must hold a text for each of the {len(items)} items, not {len(labels)}"
+        raise ParameterError(msg)
     if each is None:
-        each = int(arrays["each"]) if "each" in arrays else EACH
+        each = _whole(arrays, "each") if "each" in arrays else EACH
     others = "served_heads" in arrays
     return Served.of_pools(
         _numbers(arrays, "served_heads", 2) if others else heads,
@@ -113,9 +118,12 @@ def _load(path: str | Path) -> dict[str, Any]:
             # A single array is a file of numpy's too, and has no names.
             names = getattr(found, "files", ())
             return {name: found[name] for name in names}
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
-        msg = f"cannot read arrays from {path}: {said}; write them by numpy.savez"
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise ParameterError(msg) from error
+    except (ValueError, BadZipFile, EOFError) as error:
+        # What numpy says of a file that is none of its own is advice to unpickle it.
+        msg = f"{path} holds no arrays of numbers and texts; write them by numpy.savez"
         raise ParameterError(msg) from error
 
 
@@ -128,7 +136,19 @@ def _numbers(arrays: Mapping[str, Any], name: str, dimensions: int) -> FloatArra
         shown = "missing" if name not in arrays else f"{arrays[name].dtype} {arrays[name].shape}"
         msg = f"{name} must be a table of numbers, and is {shown}"
         raise ParameterError(msg)
-    return np.asarray(arrays[name], dtype=np.float64)
+    table = np.asarray(arrays[name], dtype=np.float64)
+    if unfit_row(table) is not None:
+        msg = f"{name} must be finite, at most {LARGEST:g}"
+        raise ParameterError(msg)
+    return table
+
+
+def _whole(arrays: Mapping[str, Any], name: str) -> int:
+    array = arrays[name]
+    if array.size != 1 or array.dtype.kind not in "iu":
+        msg = f"{name} must be a whole number, not {array.dtype} {array.shape}"
+        raise ParameterError(msg)
+    return int(array.item())
 
 
 def _places(arrays: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.diversity.rows import Rows
 from palate.diversity.served import Served
 from palate.errors import ParameterError
@@ -63,8 +64,8 @@ class Bilinear:
             )
             raise ParameterError(msg)
         for name, array in (("heads", self.heads), ("basis", self.basis)):
-            if not np.isfinite(array).all():
-                msg = f"{name} must be finite"
+            if unfit_row(array) is not None:
+                msg = f"{name} must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not self.people:
             names = tuple(f"person {i + 1}" for i in range(len(self.heads)))

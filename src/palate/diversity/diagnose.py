@@ -191,7 +191,7 @@ def _people(evidence: Evidence, said: Curvature, radius: float, tolerance: float
     # What draws differ by may not make a part larger than the whole.
     floor = np.zeros(S) if posterior.answered.seen.all() else np.minimum(expected(np.inf)[0], gap)
     names = tuple(served.name(i) for i in range(S))
-    verdicts = judge.of_people(known, risk, gap, tolerance)
+    verdicts = judge.of_people(known, risk, gap, tolerance, silent=not said.seen.any())
     return People(names, asks, known, risk, gap, floor, flip, verdicts)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from palate._random import generator
 from palate.diversity.bilinear import Bilinear, bilinear, heads_of
 from palate.diversity.rows import Rows
-from palate.diversity.served import Served, new_people
+from palate.diversity.served import STAND_INS, Served, new_people
 from palate.errors import ParameterError
 from palate.population.data import PreferenceData
 from palate.population.model import PopulationModel
@@ -34,7 +34,7 @@ class Case:
         heads: (U, J) that go with the rows.
         served: people and their questions, if anybody is to be served.
         new_rows: answers of people whom the basis was not fitted to, if there are any.
-        notes: what was approximated on the way, in words.
+        notes: what was approximated on the way, and who is nobody yet, in words.
     """
 
     basis: FloatArray
@@ -74,7 +74,8 @@ def prepare(
         population.rows(new_answers) if isinstance(new_answers, PreferenceData) else new_answers
     )
     _check(basis, heads, rows, served, new_rows)
-    notes = (population.note,) if population.note else ()
+    of_served = "" if served is None else served.note
+    notes = tuple(note for note in (population.note, of_served) if note)
     return _narrowed(Case(basis, rows, heads, served, new_rows, notes), seed)
 
 
@@ -119,6 +120,7 @@ def _own_questions(
         np.concatenate([option, new_option]),
         None if population.offset is None else population.offset(items, prompts),
         (*data.people, *(f"new person {i + 1}" for i in range(wanted))),
+        note=STAND_INS,
     )
 
 

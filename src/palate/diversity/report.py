@@ -164,10 +164,12 @@ class DiversityReport:
             The number, those given included; None where no number is enough.
 
         Raises:
-            ParameterError: there was nothing to judge by.
+            ParameterError: there was nothing to judge by, or the tolerance is below 0.
         """
         wanted = self.tolerance if tolerance is None else tolerance
-
+        if not wanted >= 0.0:
+            msg = f"tolerance must be at least 0, not {wanted}"
+            raise ParameterError(msg)
         return answers_needed(
             lambda n: _nearly_all(self._gaps(math.inf if n >= MOST else n)), wanted
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from palate._numbers import LARGEST, unfit_row
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Rows:
         offset: (n,) the part of the margin that is everybody's and known; None for 0.
 
     Raises:
-        ParameterError: shapes do not fit, or a number is not finite.
+        ParameterError: shapes do not fit, or a number is not finite or exceeds 1e50.
     """
 
     person: IndexArray
@@ -60,9 +61,8 @@ class Rows:
                 raise ParameterError(msg)
         if n and self.person.min() < 0:
             raise ParameterError("person must hold places from 0 on")
-        if not np.isfinite(self.delta).all():
-            row = int(np.argmin(np.isfinite(self.delta).all(axis=1)))
-            msg = f"differences must be finite; row {row} is not"
+        if (row := unfit_row(self.delta)) is not None:
+            msg = f"differences must be finite, at most {LARGEST:g}; row {row} is not"
             raise ParameterError(msg)
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate._random import generator
 from palate.diversity.rows import Rows
 from palate.errors import ParameterError
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 COMPETITORS = 8
 """Of each best response; those farther behind decide nothing."""
+
+STAND_INS = (
+    "new person 1 and so on are nobody yet: they stand for people to come, drawn like those who "
+    "answered"
+)
+"""What to say where :func:`new_people` are served."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +40,7 @@ class Served:
         offset: (M,) what everybody's reward of an item has besides; None for 0.
         people: S names; by default "person 1" and so on.
         labels: M texts to show for the items; by default "response 1" and so on.
+        note: what has to be said of these people wherever they are named; may be empty.
 
     Raises:
         ParameterError: shapes do not fit, a place is outside its table, or a number is not finite.
@@ -46,11 +54,15 @@ class Served:
     offset: FloatArray | None = None
     people: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         for name, table in (("heads", self.heads), ("items", self.items)):
-            if table.ndim != 2 or not np.isfinite(table).all():
-                msg = f"{name} of the served must be a finite table, not of shape {table.shape}"
+            if table.ndim != 2:
+                msg = f"{name} of the served must be a table, not of shape {table.shape}"
+                raise ParameterError(msg)
+            if unfit_row(table) is not None:
+                msg = f"{name} of the served must be finite, at most {LARGEST:g}"
                 raise ParameterError(msg)
         if not np.array_equal(np.unique(self.question), np.arange(len(self.person))):
             raise ParameterError("each question of the served needs at least one option")

@@ -40,7 +40,12 @@ DOUBTFUL, SOME_ANSWERS = 1.5, 200.0
 
 
 def of_people(
-    coverage: FloatArray, risk: FloatArray, gap: FloatArray, tolerance: float
+    coverage: FloatArray,
+    risk: FloatArray,
+    gap: FloatArray,
+    tolerance: float,
+    *,
+    silent: bool = False,
 ) -> tuple[Verdict, ...]:
     """The verdict on each person who is served.
 
@@ -49,12 +54,15 @@ def of_people(
         risk: (S,) share of their questions that may turn around.
         gap: (S,) expected loss.
         tolerance: of the expected loss.
+        silent: the answers say nothing of the basis, so that a loss expected by it means nothing.
     """
 
     def one(person: int) -> Verdict:
         within = gap[person] <= tolerance
         if coverage[person] >= COVERED:
             return "covered" if within else "learnable"
+        if silent:
+            return "uncovered"
         if within:
             return "harmless gap"
         return "uncovered" if risk[person] > AT_RISK else "learnable"

@@ -187,14 +187,15 @@ def _on_answers(report: DiversityReport) -> Iterator[str]:
         return
     if not report.rank:
         yield (
-            f"All responses that {_people(report.answering)} compared in {report.answers:,} "
-            "answers have equal features: these answers say nothing of the basis."
+            f"All responses that {_people(report.answering)} compared in {_answers(report.answers)}"
+            " have equal features: these answers say nothing of the basis."
         )
         return
+    determine = "determines" if report.answers == 1 else "determine"
     yield (
-        f"{report.answers:,} answers of {_people(report.answering)} determine {report.rank} of the "
-        f"{entries} entries of the basis. That alone decides nothing: what counts is whether the "
-        "people served need the others."
+        f"{_answers(report.answers)} of {_people(report.answering)} {determine} {report.rank} of "
+        f"the {entries} entries of the basis. That alone decides nothing: what counts is whether "
+        "the people served need the others."
     )
 
 
@@ -208,23 +209,28 @@ def _on_people(report: DiversityReport) -> Iterator[str]:
     if not total:
         yield "Every pool holds a single response, or equal ones."
         return
+    if not report.rank:
+        return  # neither risk nor loss means anything for a basis that answers say nothing of
     low = people.asks & (people.coverage < COVERED)
     if low.any():
+        who = f"{low.sum()} of {_people(total)} served have"
+        if total == 1:
+            who = "The one person served has"
         yield (
-            f"{low.sum()} of {_people(total)} served have a comparison to decide of which less "
-            f"than {COVERED:.0%} is identified; the least is {people.coverage[low].min():.0%}. "
+            f"{who} a comparison to decide of which less than {COVERED:.0%} is identified; the "
+            f"least is {people.coverage[low].min():.0%}. "
             f"What is unseen may turn around {people.at_risk[low].mean():.0%} of their questions."
         )
     else:
+        has = "has" if total == 1 else "have"
         yield (
-            f"Whatever the {_people(total)} served have to decide is identified by the answers "
+            f"Whatever the {_people(total)} served {has} to decide is identified by the answers "
             f"(coverage at least {people.coverage[people.asks].min():.1%})."
         )
     within = people.asks & (people.gap <= report.tolerance)
     yield (
         f"Expected loss {people.mean(people.gap):.3g} on average, tolerance {report.tolerance:.3g}"
-        f"{_share_of_spread(report)}; {within.sum()} of {total} people are within it, and "
-        f"{ENOUGH:.0%} should be."
+        f"{_share_of_spread(report)}; {_within(int(within.sum()), total)}."
     )
     floor = people.mean(people.floor)
     if floor > 0.0:
@@ -288,6 +294,16 @@ def _what_is_lacking(report: DiversityReport) -> str:
 
 def _people(n: int) -> str:
     return "one person" if n == 1 else f"{n:,} people"
+
+
+def _within(some: int, total: int) -> str:
+    if total == 1:
+        return f"the person is {'' if some else 'not '}within it"
+    return f"{some:,} of {total:,} people are within it, and {ENOUGH:.0%} should be"
+
+
+def _answers(n: int) -> str:
+    return "1 answer" if n == 1 else f"{n:,} answers"
 
 
 def _count(n: int) -> str:

@@ -37,11 +37,18 @@ def learn_prior(data: PreferenceData, *, folds: int = 3, seed: int = 0) -> Gauss
         The fit to everybody, with ``remainder`` and ``residual`` chosen.
 
     Raises:
-        ParameterError: fewer than two people answered, or as :func:`fit_gaussian`.
+        ParameterError: fewer than two people answered, ``folds`` is below 2, or as
+            :func:`fit_gaussian`.
     """
     who = np.flatnonzero(data.per_person)
-    if len(who) < 2 or folds < 2:
-        msg = f"needs answers of two people and two folds, not of {len(who)} and {folds}"
+    if len(who) < 2:
+        msg = (
+            f"a prior is learned from the answers of at least two people, not of {len(who)}; in a "
+            "file of rows user_id names them"
+        )
+        raise ParameterError(msg)
+    if folds < 2:
+        msg = f"folds must be at least 2, not {folds}"
         raise ParameterError(msg)
     choices = list(itertools.product(REMAINDERS, RESIDUALS))
     evidence = np.zeros(len(choices))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from palate._numbers import LARGEST, unfit_row
 from palate.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -209,9 +210,8 @@ def _check_table(name: str, table: FloatArray) -> None:
     if not isinstance(table, np.ndarray) or table.ndim != 2 or not table.shape[1]:
         msg = f"{name} must be a table of features, one row each, not of shape {np.shape(table)}"
         raise ParameterError(msg)
-    if not np.isfinite(table).all():
-        row = int(np.argmin(np.isfinite(table).all(axis=1)))
-        msg = f"{name} must be finite; row {row} is not"
+    if (row := unfit_row(table)) is not None:
+        msg = f"{name} must be finite, at most {LARGEST:g}; row {row} is not"
         raise ParameterError(msg)
 
 

@@ -94,8 +94,8 @@ def select_k(
     people = np.flatnonzero(held_out.per_person)
     if not 2 <= folds <= len(people):
         msg = (
-            f"folds must be from 2 to the {len(people)} people with answers enough to be held out, "
-            f"not {folds}"
+            f"folds must be from 2 to the number of people with answers enough to hold some out, "
+            f"{len(people)}, not {folds}"
         )
         raise ParameterError(msg)
     fold = generator(seed, "folds").permutation(len(people)) % folds
