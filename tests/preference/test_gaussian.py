@@ -69,7 +69,7 @@ def test_means_and_spreads_are_those_of_the_dense_posterior(k: int) -> None:
 def test_answers_one_by_one_are_answers_all_at_once() -> None:
     """Whether what an answer before left in store is used or not."""
     components = [make_component(8, seed=s, weight=w) for s, w in ((0, 1.0), (1, 2.0))]
-    picks = [*make_picks(8, 5), (3, [1, 4, 6]), (2, []), (7, [3])]
+    picks = [*make_picks(8, 12), (3, [1, 4, 6]), (2, []), (7, [3])]
     start = as_mixture(components, SLOPES)
     step_by_step = start
     for winner, losers in picks:

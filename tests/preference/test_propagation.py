@@ -181,6 +181,39 @@ def test_each_combination_is_as_it_is_alone() -> None:
             assert got == pytest.approx(expected, rel=1e-9, abs=1e-10), name
 
 
+def test_where_it_starts_makes_it_quicker_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the factors without the last picks, as a belief does, or from far away."""
+    sweeps, moments = [], propagation._moments
+
+    def counting(*arguments: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        sweeps.append(1)
+        return moments(*arguments)
+
+    monkeypatch.setattr(propagation, "_moments", counting)
+    slopes, taken = np.array(SLOPES), np.zeros(2)
+    for seed in range(8):
+        component = make_component(8, seed=seed)
+        mean = np.repeat(component.mean[None], len(slopes), axis=0)
+        prior = np.repeat(covariance(component)[None], len(slopes), axis=0)
+        rows, groups = rows_of(make_picks(8, 12, seed=seed), 8)
+        less = propagate(mean, prior, rows[:-1], groups[:-1], slopes)
+        sweeps.clear()
+        anew = propagate(mean, prior, rows, groups, slopes)
+        taken[0] += len(sweeps)
+        sweeps.clear()
+        on = propagate(mean, prior, rows, groups, slopes, start=(less.precision, less.shift))
+        taken[1] += len(sweeps)
+        wrong = (anew.precision + 10.0, -anew.shift)
+        far = propagate(mean, prior, rows, groups, slopes, start=wrong)
+        for other in (on, far):
+            for name in ("coefficients", "log_evidence"):
+                expected = pytest.approx(getattr(anew, name), rel=0.01, abs=1e-3)
+                assert getattr(other, name) == expected
+    assert taken[1] < 0.8 * taken[0]
+
+
 @pytest.mark.parametrize("groups", [[0, 1, 2], [0, 0, 1], [0, 0, 0]], ids=str)
 def test_the_likelihood_is_the_multinomial_one(groups: list[int]) -> None:
     logits = np.random.default_rng(0).normal(size=(5, 3)) * 50.0

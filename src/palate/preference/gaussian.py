@@ -22,6 +22,7 @@ _NEGLIGIBLE = 1e-4  # weight below which a component draws nothing
 _SMALLEST = 1e-12  # variance
 _HALVINGS = 40  # of the bracket around a quantile
 _TRIES = 4  # for a draw
+_ANEW = 8  # picks after which expectation propagation starts from nothing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,6 +84,7 @@ class GaussianBelief(Belief):
     loser: tuple[int, ...] = ()
     group: tuple[int, ...] = ()
     _known_cross: FloatArray | None = None
+    _before: GaussianBelief | None = None
 
     def update(self, winner: int, losers: Sequence[int]) -> GaussianBelief:
         """See :meth:`Belief.update`."""
@@ -95,6 +97,7 @@ class GaussianBelief(Belief):
             loser=self.loser + tuple(shown.index(i) for i in losers),
             group=self.group + (number,) * len(losers),
             _known_cross=self.__dict__.get("_cross", self._known_cross),
+            _before=self if number % _ANEW else None,
         )
 
     @functools.cached_property
@@ -117,6 +120,13 @@ class GaussianBelief(Belief):
 
     @functools.cached_property
     def _fit(self) -> Propagated:
+        """Found from that before the last pick, which is soon done; every so often anew.
+
+        So it depends on the picks alone, and not on when it was asked for, and who takes in many
+        picks at a time is soon done as well.
+        """
+        before = None if self._before is None else self._before._fit  # noqa: SLF001
+        object.__setattr__(self, "_before", None)  # let go of it
         shown, s = list(self.shown), len(self.slopes)
         return propagate(
             np.repeat([c.mean[shown] for c in self.components], s, axis=0),
@@ -124,6 +134,7 @@ class GaussianBelief(Belief):
             self._rows,
             np.array(self.group),
             np.tile(self.slopes, len(self.components)),
+            start=None if before is None else (before.precision, before.shift),
         )
 
     @functools.cached_property

@@ -76,6 +76,8 @@ def propagate(
     differences: FloatArray,
     groups: IndexArray,
     slopes: FloatArray,
+    *,
+    start: tuple[FloatArray, FloatArray] | None = None,
 ) -> Propagated:
     """The posterior of the weights, for all combinations at once.
 
@@ -88,6 +90,8 @@ def propagate(
         differences: (m, n) what makes margins of the weights, m >= 1.
         groups: (m,) number >= 0 of the pick that each row belongs to; rows of a pick adjoin.
         slopes: (C,) positive.
+        start: precision and shift of the first rows' factors to start from, (C, k) each, such as
+            those without the last answers; by default none says anything yet.
 
     Returns:
         The approximations, margins to about 1e-4 of their prior standard deviations.
@@ -95,7 +99,7 @@ def propagate(
     first = np.flatnonzero(np.diff(groups, prepend=-1))
     s, several = slopes[:, None], len(first) < len(groups)
     towards = differences @ covariance
-    at = _settled(mean @ differences.T, towards, differences, s, first if several else None)
+    at = _settled(mean @ differences.T, towards, differences, s, first if several else None, start)
     each = at.log_z + 0.5 * (at.rest * at.rest_margin**2 - np.log(at.rest))
     each -= 0.5 * (at.margin**2 / at.variance + np.log(at.variance) - at.shift * at.margin)
     if several:  # the factors of a pick are right for each row alone: now together
@@ -136,12 +140,13 @@ class _Settled(NamedTuple):
     log_z: FloatArray
 
 
-def _settled(
+def _settled(  # noqa: PLR0917
     prior_margin: FloatArray,
     towards: FloatArray,
     differences: FloatArray,
     s: FloatArray,
     first: IndexArray | None,
+    start: tuple[FloatArray, FloatArray] | None,
 ) -> _Settled:
     """Sweep over all factors at once until no margin moves, each combination for itself.
 
@@ -151,13 +156,17 @@ def _settled(
         differences: see :func:`propagate`.
         s: (C, 1) slopes.
         first: the first row of each pick, or None where all picks are out of two.
+        start: see :func:`propagate`.
     """
     (c, m), n = prior_margin.shape, differences.shape[1]
     found = _Settled(np.empty((c, n, n)), np.empty((c, n)), *(np.empty((c, m)) for _ in range(7)))
     at = np.arange(c)  # combinations that have not settled; what follows is theirs
     margin, unit = prior_margin, np.eye(n)
     deviation = np.sqrt(np.maximum((towards * differences).sum(axis=2), _SMALLEST))
-    precision = shift = moved = np.zeros(margin.shape)
+    precision, shift, moved = np.zeros((3, c, m))
+    if start is not None:
+        known = start[0].shape[1]
+        precision[:, :known], shift[:, :known] = start
     step = np.ones((c, 1))
     for sweep in range(_MAX_SWEEPS):
         system = unit + differences.T @ (precision[:, :, None] * towards)

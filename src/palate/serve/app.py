@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from palate.chat import ChatModel
     from palate.store import Store
 
-_THREADS = 8
+_THREADS = 16
 """Requests that are worked on at a time, in each process; others wait their turn."""
 
 _DESCRIPTION = (
