@@ -309,3 +309,25 @@ def test_extreme_slopes_and_long_contradictions_stay_finite(slope: float) -> Non
     assert np.isfinite(belief.mean()).all()
     assert np.isfinite(belief.weights).all()
     assert np.isfinite(drawn(belief, 50)).all()
+
+
+def test_a_generator_that_is_used_again_draws_something_else() -> None:
+    """Though the numbers of one that begins alike are kept, in pools small and large."""
+    for n in (6, 300):
+        belief = told(as_mixture([make_component(n)], SLOPES), make_picks(6, 3))
+        rng, alike = np.random.default_rng(5), np.random.default_rng(5)
+        first, second = (belief.draws(rng, 50).utilities for _ in range(2))
+        assert np.array_equal(first, belief.draws(alike, 50).utilities)
+        assert np.array_equal(second, belief.draws(alike, 50).utilities)
+        assert not np.allclose(first, second)
+        other = np.random.Generator(np.random.MT19937(5))
+        assert not np.allclose(belief.draws(other, 50).utilities, first)
+
+
+def test_draws_of_few_responses_shown_agree_with_those_of_more() -> None:
+    """The numbers behind them stay when a further response is shown, in whatever order asked."""
+    start = as_mixture([make_component(7)], SLOPES)
+    less, more = told(start, make_picks(7, 2)), told(start, make_picks(7, 6))
+    several = [drawn(belief, 40, 9) for belief in (more, less, more)]
+    assert np.array_equal(several[0], several[2])
+    assert np.array_equal(several[1], drawn(less, 40, 9))

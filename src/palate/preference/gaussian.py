@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ _NEGLIGIBLE = 1e-4  # weight below which a component draws nothing
 _SMALLEST = 1e-12  # variance
 _HALVINGS = 40  # of the bracket around a quantile
 _TRIES = 4  # for a draw
+_MOST_KEPT = 50_000  # random numbers of an elicitation
+_FAR = 1 << 64  # beyond what anybody draws
 _ANEW = 8  # picks after which expectation propagation starts from nothing
 
 
@@ -217,19 +220,17 @@ class GaussianBelief(Belief):
         themselves, by how much more probable the answers make them (Rubin 1988).
         """
         size, s = len(self.components[0].mean), len(self.slopes)
-        most = max(c.factor.shape[1] for c in self.components)
-        places = (rng.permutation(n) + 0.5) / n
-        common, own = rng.standard_normal((n, most)), rng.standard_normal((n, size))
-        noise = rng.standard_normal((len(self.shown), n, _TRIES))
+        numbers = _numbers_of(rng, n, max(c.factor.shape[1] for c in self.components), size)
         weights = np.where(self._flat < _NEGLIGIBLE, 0.0, self._flat)
         shares = np.cumsum(weights / weights.sum())
-        which = np.minimum(np.searchsorted(shares, places), len(weights) - 1)
+        which = np.minimum(np.searchsorted(shares, numbers.places), len(weights) - 1)
         utilities = np.empty((n, size))
-        shown = self._drawn(which, noise) if self.group else None
+        tries = numbers.tries(len(self.shown))
+        shown = self._drawn(which, tries) if self.group else None
         for p, c in enumerate(self.components):
             rows = np.flatnonzero(which // s == p)
-            u = common[rows, : c.factor.shape[1]] @ c.factor.T + np.sqrt(c.residual) * own[rows]
-            u += c.mean
+            common, own = numbers.common[rows, : c.factor.shape[1]], numbers.own[rows]
+            u = common @ c.factor.T + np.sqrt(c.residual) * own + c.mean
             if shown is not None:
                 u += (shown[rows] - u[:, list(self.shown)]) @ self._from_shown[p].T
             utilities[rows] = u
@@ -247,19 +248,34 @@ class GaussianBelief(Belief):
         prior = self._cross[used // s][:, places]
         values, vectors = np.linalg.eigh(prior - prior @ self._fit.gain[used] @ prior)
         roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None]) @ vectors.transpose(0, 2, 1)
+        order = np.argsort(which, kind="stable")  # draws of a combination adjoin
+        ends = np.searchsorted(which[order], used, side="right")
+        sizes = np.diff(ends, prepend=0)
+        tries = np.empty((len(which), _TRIES, len(places)))
+        for root, end, size in zip(roots, ends, sizes, strict=True):
+            some = noise[:, order[end - size : end]].reshape(len(places), -1)
+            tries[end - size : end] = (root @ some).T.reshape(size, _TRIES, -1)
+        of = which[order]
+        tries += self._means[:, places][of][:, None]
+        margins = tries @ self._rows.T
         first = np.flatnonzero(np.diff(self.group, prepend=-1))
+        logits = self.slopes[of % s][:, None, None] * margins
+        log = log_likelihood(logits.reshape(-1, len(self.group)), first).reshape(len(of), -1)
+        said = self._fit.shift[of][:, None] - 0.5 * margins * self._fit.precision[of][:, None]
+        log -= (margins * said) @ np.ones(len(self.group))  # quicker than a sum along short rows
+        # Tries are drawn again within each combination, at even places of their summed weights.
+        log -= np.repeat(np.maximum.reduceat(log.max(axis=1), ends - sizes), sizes)[:, None]
+        sums = np.cumsum(np.exp(log))
+        last = sums[ends * _TRIES - 1]
+        before = np.concatenate([[0.0], last[:-1]])
+        steps = (np.arange(len(of)) - np.repeat(ends - sizes, sizes) + 0.5) / np.repeat(
+            sizes, sizes
+        )
+        at = np.searchsorted(
+            sums, np.repeat(before, sizes) + steps * np.repeat(last - before, sizes)
+        )
         drawn = np.empty((len(which), len(places)))
-        for k, root in zip(used, roots, strict=True):
-            rows = np.flatnonzero(which == k)
-            moved = (root @ noise[:, rows].reshape(len(places), -1)).T
-            tries = self._means[k, places] + moved
-            margins = tries[:, self.winner] - tries[:, self.loser]
-            log = log_likelihood(self.slopes[k % s] * margins, first)
-            log -= margins @ self._fit.shift[k] - 0.5 * margins**2 @ self._fit.precision[k]
-            shares = np.cumsum(np.exp(log - log.max()))
-            at = (np.arange(len(rows)) + 0.5) * (_TRIES / len(log))
-            found = np.searchsorted(shares / shares[-1], at)
-            drawn[rows] = tries[np.minimum(found, len(log) - 1)]
+        drawn[order] = tries.reshape(-1, len(places))[np.minimum(at, len(sums) - 1)]
         return drawn
 
     @functools.cached_property
@@ -267,3 +283,46 @@ class GaussianBelief(Belief):
         """(P, N, n) what a change of the utilities shown makes expected of all."""
         inverses = np.linalg.pinv(self._cross[:, list(self.shown)], hermitian=True)
         return np.asarray(self._cross @ inverses)
+
+
+class _Numbers:
+    """Random numbers that draws are made of: the same at every question of an elicitation.
+
+    Attributes:
+        places: (n,) in (0, 1), evenly apart, in random order.
+        common: (n, R) standard normal.
+        own: (n, N) standard normal.
+    """
+
+    def __init__(self, rng: np.random.Generator, n: int, rank: int, size: int) -> None:
+        self.places = (rng.permutation(n) + 0.5) / n
+        self.common, self.own = rng.standard_normal((n, rank)), rng.standard_normal((n, size))
+        self._tries = np.empty((0, n, _TRIES))
+        self._rng = rng
+        self._lock = threading.Lock()
+
+    def tries(self, shown: int) -> FloatArray:
+        """(shown, n, tries) standard normal; the first ones stay the same where more are shown."""
+        with self._lock:
+            more = shown - len(self._tries)
+            if more > 0:
+                new = self._rng.standard_normal((more, *self._tries.shape[1:]))
+                self._tries = np.concatenate([self._tries, new])
+            return self._tries[:shown]
+
+
+def _numbers_of(rng: np.random.Generator, n: int, rank: int, size: int) -> _Numbers:
+    """Made of a generator as it is now; kept for small pools, since making them takes long."""
+    bits = rng.bit_generator
+    if not isinstance(bits, np.random.PCG64) or n * (rank + size) > _MOST_KEPT:
+        return _Numbers(rng, n, rank, size)
+    state = bits.state["state"]
+    bits.advance(_FAR)  # what is drawn from it next is something else
+    return _kept_numbers(state["state"], state["inc"], n, rank, size)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_numbers(state: int, inc: int, n: int, rank: int, size: int) -> _Numbers:
+    bits = np.random.PCG64(0)
+    bits.state = bits.state | {"state": {"state": state, "inc": inc}}
+    return _Numbers(np.random.Generator(bits), n, rank, size)

@@ -210,7 +210,8 @@ def log_likelihood(logits: FloatArray, first: IndexArray) -> FloatArray:
     if len(first) == logits.shape[1]:
         # The logarithm of a product of terms in [1, 2], as many as do not overflow.
         terms = np.multiply.reduceat(1.0 + np.exp(-np.abs(logits)), first[::_FACTORS], axis=1)
-        return np.asarray(np.minimum(logits, 0.0).sum(axis=1) - np.log(terms).sum(axis=1))
+        ones = np.ones(logits.shape[1])  # quicker than a sum along short rows
+        return np.asarray(np.minimum(logits, 0.0) @ ones - np.log(terms).sum(axis=1))
     sizes = np.diff(np.append(first, logits.shape[1]))
     top = np.maximum(np.maximum.reduceat(-logits, first, axis=1), 0.0)
     rest = np.add.reduceat(np.exp(-logits - np.repeat(top, sizes, axis=1)), first, axis=1)
