@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from databases import postgres_engine, postgres_url
+from sqlalchemy import make_url, text
 
 from palate.errors import StoreError
 from palate.pool import Pool
@@ -32,9 +35,9 @@ def failing(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> Callable[[], Non
     """Make the next write fail, before or after it is committed; call what is returned to stop."""
     real = Database.write
 
-    def write(self: Database, work: Callable[..., Any], *, durable: bool = True) -> Any:
+    def write(self: Database, work: Callable[..., Any], **how: bool) -> Any:
         if after:
-            real(self, work, durable=durable)
+            real(self, work, **how)
         raise StoreError("the connection is lost")
 
     monkeypatch.setattr(Database, "write", write)
@@ -108,3 +111,24 @@ def test_a_log_that_cannot_go_on_is_said(
     monkeypatch.setattr(memory, "write_query", lambda *_: False)
     with pytest.raises(StoreError, match="damaged"):
         store.ask(elicitation)
+
+
+def test_connections_that_the_server_dropped_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a restart of PostgreSQL, while nobody asked anything."""
+    monkeypatch.setattr("palate.store.database._REST", 0.0)
+    drop = text(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+        "WHERE application_name = :name"
+    )
+    name = f"palate_{secrets.token_hex(8)}"
+    engine = postgres_engine()
+    with postgres_url() as url, engine.connect() as other:
+        named = make_url(url).update_query_dict({"application_name": name})
+        with open_store(named.render_as_string(hide_password=False)) as store:
+            person = store.add_person("ann")
+            for _ in range(3):
+                assert other.execute(drop, {"name": name}).scalar_one()
+                assert store.person(person).name == "ann"
+    engine.dispose()

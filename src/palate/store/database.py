@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 Result = TypeVar("Result")
 
 _PATIENCE = 30.0  # seconds to wait for a lock or a connection
 _CONNECTIONS = 16
+_REST = 2.0  # seconds after which a connection may be gone
 _FORMS = "a file, sqlite:///FILE, memory: or postgresql://USER@HOST/DATABASE"
 
 
@@ -100,16 +103,27 @@ class Database:
                     writer.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield writer
 
-    def write(self, work: Callable[[Connection], Result], *, durable: bool = True) -> Result:
+    def write(
+        self,
+        work: Callable[[Connection], Result],
+        *,
+        durable: bool = True,
+        statement: bool = False,
+    ) -> Result:
         """What a small piece of work returns once it is committed, perhaps with that of others.
 
         Args:
             work: reads and writes by the connection; may be run twice.
             durable: see :meth:`writing`.
+            statement: whether it is a single statement, for which PostgreSQL, which groups by
+                itself, need not be told where a transaction begins and ends.
         """
         if self._group is not None:
             return self._group.run(work, durable=durable)
-        with self.writing(durable=durable) as connection:  # PostgreSQL groups by itself
+        if statement:
+            with self.reading() as connection:
+                return work(connection)
+        with self.writing(durable=durable) as connection:
             return work(connection)
 
     @contextlib.contextmanager
@@ -163,9 +177,9 @@ def _sqlite_url(parsed: URL) -> tuple[URL, dict[str, str]]:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(
-            url, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=_PATIENCE, pool_pre_ping=True
-        )
+        engine = create_engine(url, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=_PATIENCE)
+        _try_after_a_rest(engine)
+        return engine
     pool: dict[str, Any] = {"poolclass": StaticPool}
     if url.database != ":memory:":
         pool = {
@@ -180,6 +194,28 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _try_after_a_rest(engine: Engine) -> None:
+    """Try connections that nobody used for a while before they are used again.
+
+    The server may have been restarted meanwhile. Trying each time would take as long as the work.
+    """
+
+    def rests(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["rests"] = time.monotonic()
+
+    def wakes(raw: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        now = time.monotonic()
+        if now - record.info.get("rests", now) < _REST:
+            return
+        try:
+            engine.dialect.do_ping(raw)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sql_errors.DisconnectionError from error  # the pool tries another connection
+
+    event.listen(engine, "checkin", rests)
+    event.listen(engine, "checkout", wakes)
 
 
 def _make_folder(path: Path) -> None:

@@ -157,7 +157,7 @@ class Memory:
         """Record what is asked next, or take in what somebody else recorded first."""
         columns = query_columns(live.number, live.seen, query)
         # Lost with the machine's power, it would be derived again: no need to wait for the disk.
-        if self._written(live, lambda c: write_query(c, columns), durable=False):
+        if self._written(live, lambda c: write_query(c, columns), durable=False, statement=True):
             live.waiting = str(columns["id"])
         else:
             self._must_catch_up(live)
@@ -165,7 +165,7 @@ class Memory:
     def record(self, live: Live, kind: str, at: str, **columns: Any) -> bool:  # noqa: ANN401
         """Whether an answer or an undo was recorded; else somebody else's event was first."""
         row = event_columns(live.number, live.seen + 1, kind, at) | columns
-        if self._written(live, lambda c: write_event(c, row)):
+        if self._written(live, lambda c: write_event(c, row), statement=True):
             return True
         self._must_catch_up(live)
         return False
@@ -187,14 +187,16 @@ class Memory:
             raise SlowerError
         live.extended(pending)
 
-    def _written(self, live: Live, work: Work, *, durable: bool = True) -> bool:
+    def _written(
+        self, live: Live, work: Work, *, durable: bool = True, statement: bool = False
+    ) -> bool:
         """Whether an event or a query was recorded.
 
         Raises:
             UnknownIdError: the elicitation was deleted, so that there is nothing to add to.
         """
         try:
-            return self._database.write(work, durable=durable)
+            return self._database.write(work, durable=durable, statement=statement)
         except StoreError:
             self.catch_up(live)
             raise
