@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from palate.bench import priors as experiment
+from palate.bench import returning
 from palate.bench.domains import shipped_domain
 from palate.bench.priors import Arm, Visits, low_rank, outside, remembering, run_arms, speed
 from palate.bench.priors_people import (
@@ -249,3 +250,10 @@ def test_the_command_prints_a_table_and_what_was_asked(tmp_path: Path) -> None:
     assert "| eubo, population" in done.output
     assert "floor of rank 3, N = 20, t = 5: asked 0.97" in done.output
     assert (tmp_path / "low-rank-3-20-0.csv").exists()
+
+
+def test_starts_are_timed_with_what_is_remembered() -> None:
+    found = returning.starts((0, 3, 25), repeats=2)
+    assert [start.picks for start in found] == [0, 0, 3, 3, 25, 25]
+    assert all(len(start.seconds) == 2 and min(start.seconds) > 0.0 for start in found)
+    assert returning.starts_table(found).count("| population") == 3

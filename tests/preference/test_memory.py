@@ -277,3 +277,14 @@ def test_what_is_refused() -> None:
     once = Remembering(ONE_SLOPE, a_past())
     with pytest.raises(ParameterError, match="into one past"):
         Remembering(once, a_past()).start(a_pool())
+
+
+def test_what_is_believed_of_a_pool_is_found_out_once() -> None:
+    """An undo asks for it again."""
+    pool, past = a_pool(), a_past()
+    prior = Remembering(ONE_SLOPE, past, 1.0)
+    assert prior.components(pool) is prior.components(pool)
+    moved = prior.components(a_pool(seed=3))[0].mean
+    assert not np.allclose(moved, prior.components(pool)[0].mean)
+    anew = Remembering(ONE_SLOPE, past, 1.0)
+    assert np.array_equal(anew.components(pool)[0].mean, prior.components(pool)[0].mean)

@@ -179,6 +179,14 @@ def speed(
     typer.echo(tables.pace_table(experiment.speed(n or (20, 1_000))))
 
 
+@priors.command()
+def starts() -> None:
+    """Time the start of an elicitation in a store, for somebody who comes back."""
+    from palate.bench import returning
+
+    typer.echo(returning.starts_table(returning.starts()))
+
+
 def _personas(
     domain: Domain,
     flip: list[float] | None,

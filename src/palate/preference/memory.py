@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 import numpy as np
 
@@ -70,6 +71,9 @@ class Remembering(GaussianPrior):
     base: GaussianPrior
     past: Past
     keep: float = 0.9
+    _latest: tuple[ref[Pool], tuple[Component, ...]] | None = field(
+        default=None, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.keep <= 1.0:
@@ -87,6 +91,14 @@ class Remembering(GaussianPrior):
             raise ParameterError("put all that is remembered into one past")
         if not len(self.past.winner):
             return self.base.components(pool)
+        if self._latest is not None and self._latest[0]() is pool:
+            return self._latest[1]
+        found = self._components(pool)
+        # Kept, since it takes long and is asked for again when an answer is taken back.
+        object.__setattr__(self, "_latest", (ref(pool), found))
+        return found
+
+    def _components(self, pool: Pool) -> tuple[Component, ...]:
         components = self.base.components(pool, Others(self.past.features, self.past.style))
         found = [self._after(component, len(pool)) for component in components]
         before = np.array([component.weight for component in components])
