@@ -234,6 +234,20 @@ def prior_from_settings(settings: dict[str, Any]) -> Prior:
     raise ParameterError(msg)
 
 
+def checked_prior(prior: object) -> Prior:
+    """A strategy's prior, or the one that the settings in a log describe.
+
+    Raises:
+        ParameterError: it is neither.
+    """
+    if isinstance(prior, dict):
+        return prior_from_settings(prior)
+    if not isinstance(prior, Prior):
+        msg = f"prior must be a Prior, such as Features(), not {prior!r}"
+        raise ParameterError(msg)
+    return prior
+
+
 def component(mean: FloatArray, factor: FloatArray, residual: float, n: int) -> Component:
     """A prior scaled so that utilities vary by 1 on average, ``residual`` of it each one's own.
 

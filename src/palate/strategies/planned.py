@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from palate.errors import ParameterError
-from palate.preference.prior import Features, Prior, prior_from_settings
+from palate.preference.prior import Features, Prior, checked_prior
 from palate.strategies._run import Run
 from palate.strategies.base import Choice, Strategy, View, check_max_steps
 
@@ -39,11 +39,7 @@ class Planned(Strategy):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "queries", _checked(self.queries))
-        if isinstance(self.prior, dict):  # as the settings in a log have it
-            object.__setattr__(self, "prior", prior_from_settings(self.prior))
-        if not isinstance(self.prior, Prior):
-            msg = f"prior must be a Prior, such as Features(), not {self.prior!r}"
-            raise ParameterError(msg)
+        object.__setattr__(self, "prior", checked_prior(self.prior))
         check_max_steps(self.max_steps)
 
     def settings(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from palate.errors import ParameterError
 from palate.preference.belief import best_of_options, best_shares, information, value_of_asking
-from palate.preference.prior import Ball, Features, Prior, prior_from_settings
+from palate.preference.prior import Ball, Features, Prior, checked_prior
 from palate.strategies._run import DRAWS, Run
 from palate.strategies.base import Choice, Strategy, View, check_max_steps
 
@@ -58,11 +58,7 @@ class BeliefStrategy(Strategy):
     max_steps: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.prior, dict):  # as the settings in a log have it
-            object.__setattr__(self, "prior", prior_from_settings(self.prior))
-        if not isinstance(self.prior, Prior):
-            msg = f"prior must be a Prior, such as Features(), not {self.prior!r}"
-            raise ParameterError(msg)
+        object.__setattr__(self, "prior", checked_prior(self.prior))
         check_max_steps(self.max_steps)
         if isinstance(self.options, bool) or not isinstance(self.options, int) or self.options < 2:
             msg = f"options must be a whole number of at least 2, not {self.options!r}"
