@@ -187,6 +187,16 @@ class GaussianBelief(Belief):
 
     def advantage(self, incumbent: int, level: float) -> FloatArray:
         """See :meth:`Belief.advantage`; exact, by bisection between those of the components."""
+        if (incumbent, level) not in self._advantages:
+            self._advantages[incumbent, level] = self._advantage(incumbent, level)
+        return self._advantages[incumbent, level]
+
+    @functools.cached_property
+    def _advantages(self) -> dict[tuple[int, float], FloatArray]:
+        """Those that were asked for: a strategy asks several times a question."""
+        return {}
+
+    def _advantage(self, incumbent: int, level: float) -> FloatArray:
         means, deviations = self._differences(incumbent)
         quantiles = means + ndtri(level) * deviations
         low, high = quantiles.min(axis=0), quantiles.max(axis=0)
@@ -195,7 +205,8 @@ class GaussianBelief(Belief):
             below = self._flat @ ndtr((middle - means) / deviations) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         high[incumbent] = 0.0
-        return np.asarray(high)
+        high.flags.writeable = False  # it is handed out again
+        return high
 
     def best_of_two(self, incumbent: int, draws: Callable[[], Draws]) -> FloatArray:  # noqa: ARG002
         """See :meth:`Belief.best_of_two`; in closed form."""
