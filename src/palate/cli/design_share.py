@@ -10,6 +10,7 @@ from palate._beside import beside
 from palate.design import QueryFile
 from palate.errors import LogError, ParameterError
 from palate.pool import Pool
+from palate.store import every
 from palate.strategies import Planned
 
 if TYPE_CHECKING:
@@ -133,18 +134,12 @@ def _runs(store: Store, file: QueryFile, pool: Pool) -> Iterator[tuple[StoredEli
     """The elicitations in which the questions are asked, oldest first."""
     queries = [list(query) for query in _queries(file)]
     same: dict[str, bool] = {}
-    after: str | None = None
-    while True:
-        page = store.elicitations(after=after)
-        for stored in page.items:
-            if stored.strategy.get("queries") != queries:
-                continue
-            if stored.pool not in same:
-                there = store.pool(stored.pool)
-                same[stored.pool] = there.content_fingerprint == pool.content_fingerprint
-            if same[stored.pool]:
-                name = store.person(stored.person).name
-                yield stored, Shared(stored.id, name or stored.person, stored.answers)
-        after = page.after
-        if after is None:
-            return
+    for stored in every(lambda after: store.elicitations(after=after)):
+        if stored.strategy.get("queries") != queries:
+            continue
+        if stored.pool not in same:
+            there = store.pool(stored.pool)
+            same[stored.pool] = there.content_fingerprint == pool.content_fingerprint
+        if same[stored.pool]:
+            name = store.person(stored.person).name
+            yield stored, Shared(stored.id, name or stored.person, stored.answers)

@@ -8,6 +8,7 @@ from palate.store.base import (
     StoredElicitation,
     StoredPerson,
     StoredPool,
+    every,
 )
 from palate.store.open import open_store
 
@@ -19,5 +20,6 @@ __all__ = [
     "StoredElicitation",
     "StoredPerson",
     "StoredPool",
+    "every",
     "open_store",
 ]

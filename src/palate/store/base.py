@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from palate.profile import Profile
     from palate.strategies import Strategy
 
+Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item_co]):
-    """Some rows of a listing, oldest first.
+    """Some rows of a listing, in its order.
 
     Attributes:
         items: the rows.
@@ -30,6 +31,22 @@ class Page(Generic[Item_co]):
 
     items: tuple[Item_co, ...]
     after: str | None
+
+
+def every(listing: Callable[[str | None], Page[Item]]) -> Iterator[Item]:
+    """All items of a listing, page by page.
+
+    Args:
+        listing: the page after a cursor, the first one after None; such as
+            ``lambda after: store.people(after=after)``.
+    """
+    after: str | None = None
+    while True:
+        page = listing(after)
+        yield from page.items
+        after = page.after
+        if after is None:
+            return
 
 
 @dataclass(frozen=True, slots=True)

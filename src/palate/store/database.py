@@ -228,17 +228,8 @@ def _make_folder(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # Where two processes make the file at once, SQLite does not wait by itself.
-            if not _busy(error) or time.monotonic() > until:
-                raise
-            _pause()
-        else:
-            return
+    # Where two processes make the file at once, SQLite does not wait by itself.
+    _patiently(connection, "PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: Connection) -> None:
@@ -250,21 +241,26 @@ def _begin(connection: Connection) -> None:
     if level is None:  # who reads needs no transaction: no row is ever changed
         return
     raw.execute(f"PRAGMA synchronous = {level}")
-    until = time.monotonic() + _PATIENCE
     # SQLite's own waiting grows to 100 ms a try, by which a busy process starves another.
     raw.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
-            try:
-                raw.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not _busy(error) or time.monotonic() > until:
-                    raise
-                _pause()
-            else:
-                return
+        _patiently(raw, "BEGIN IMMEDIATE")
     finally:
         raw.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement once nobody else holds what it needs."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not _busy(error) or time.monotonic() > until:
+                raise
+            _pause()
+        else:
+            return
 
 
 def _busy(error: sqlite3.OperationalError) -> bool:

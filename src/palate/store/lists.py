@@ -84,16 +84,16 @@ def people(
     connection: Connection, after: str | None, limit: int, *, newest: bool
 ) -> Page[StoredPerson]:
     """A page of people."""
-    limits = _limits(after, limit)
-    return _page(connection, f"{_PEOPLE} {_from_on('number', limits, newest)}", _person, limits)
+    limits = _limits(after, limit, newest=newest)
+    return _page(connection, f"{_PEOPLE} {_from_on('number', newest=newest)}", _person, limits)
 
 
 def pools(
     connection: Connection, after: str | None, limit: int, *, newest: bool
 ) -> Page[StoredPool]:
     """A page of pools."""
-    limits = _limits(after, limit)
-    return _page(connection, f"{_POOLS} {_from_on('number', limits, newest)}", _pool, limits)
+    limits = _limits(after, limit, newest=newest)
+    return _page(connection, f"{_POOLS} {_from_on('number', newest=newest)}", _pool, limits)
 
 
 def elicitations(
@@ -106,35 +106,29 @@ def elicitations(
     newest: bool,
 ) -> Page[StoredElicitation]:
     """A page of elicitations, of a person or about a pool where one is named."""
-    limits = _limits(after, limit)
+    limits = _limits(after, limit, newest=newest)
     named = {"person": person, "pool": pool}
     wanted = {k: number_of(connection, k, v) for k, v in named.items() if v is not None}
     conditions = "".join(f" AND e.{kind} = :{kind}" for kind in wanted)
-    page = f"{_ELICITATIONS} {_from_on('e.number', limits, newest, conditions)}"
+    page = f"{_ELICITATIONS} {_from_on('e.number', conditions, newest=newest)}"
     return _page(connection, page, _elicitation, limits | wanted)
 
 
-def _from_on(
-    number: str,
-    limits: dict[str, int],
-    newest: bool,  # noqa: FBT001
-    conditions: str = "",
-) -> str:
+def _from_on(number: str, conditions: str = "", *, newest: bool) -> str:
     """The end of a query for a page, which goes on after what the one before ended with."""
-    if newest and not limits["after"]:
-        limits["after"] = _LAST
     beyond, order = ("<", " DESC") if newest else (">", "")
     return f"WHERE {number} {beyond} :after{conditions} ORDER BY {number}{order} LIMIT :most"
 
 
-def _limits(after: str | None, limit: int) -> dict[str, int]:
+def _limits(after: str | None, limit: int, *, newest: bool) -> dict[str, int]:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _LARGEST:
         msg = f"limit must be a whole number from 1 to {_LARGEST}, not {limit!r}"
         raise ParameterError(msg)
     if after is not None and not (isinstance(after, str) and _CURSOR.fullmatch(after)):
         msg = f"after must be what a page ended with, not {after!r}"
         raise ParameterError(msg)
-    return {"after": int(after or 0), "most": limit + 1}  # one more tells whether more follow
+    first = _LAST if newest else 0
+    return {"after": int(after or 0) or first, "most": limit + 1}  # one more: whether more follow
 
 
 def _page(

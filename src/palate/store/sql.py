@@ -25,7 +25,7 @@ from palate.preference.prior import Features, GaussianPrior
 from palate.profile import Profile
 from palate.profile.past import check_comparable
 from palate.store import history, lists
-from palate.store.base import Asked
+from palate.store.base import Asked, every
 from palate.store.deletion import delete_person
 from palate.store.events import answer_columns, was_asked
 from palate.store.live import Live
@@ -306,20 +306,14 @@ class SqlStore:
         return self._read(elicitation).log
 
     def export(self, *, person: str | None = None, pool: str | None = None) -> Iterator[Comparison]:
-        after: str | None = None
-        while True:
-            page = self.elicitations(person=person, pool=pool, after=after)
-            for stored in page.items:
-                try:
-                    read = self._read(stored.id)
-                except UnknownIdError:  # deleted since the page was read
-                    continue
-                for comparison in comparisons_of(read.pool, read.history, person=stored.person):
-                    known = {"elicitation": stored.id} | dict(comparison.metadata)
-                    yield dataclasses.replace(comparison, metadata=known)
-            after = page.after
-            if after is None:
-                return
+        for stored in every(lambda a: self.elicitations(person=person, pool=pool, after=a)):
+            try:
+                read = self._read(stored.id)
+            except UnknownIdError:  # deleted since the page was read
+                continue
+            for comparison in comparisons_of(read.pool, read.history, person=stored.person):
+                known = {"elicitation": stored.id} | dict(comparison.metadata)
+                yield dataclasses.replace(comparison, metadata=known)
 
     def _read(self, elicitation: str) -> Elicitation:
         """An elicitation that asks no more, whatever asked before, and from whatever prior."""
