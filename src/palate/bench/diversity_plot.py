@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palate.errors import MissingExtraError
+from palate._figure import figure_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ def plot_panels(path: Path, panels: Sequence[Panel], *, standard_error: bool = F
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = _figure()(figsize=(5.0 * len(panels), 4.0), layout="constrained")
+    figure = figure_class()(figsize=(5.0 * len(panels), 4.0), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name, (places, values) in panel.lines.items():
             mean, spread = values.mean(axis=0), values.std(axis=0)
@@ -48,12 +47,3 @@ def plot_panels(path: Path, panels: Sequence[Panel], *, standard_error: bool = F
             axes.set_yscale("log")
         axes.legend(fontsize="small")
     figure.savefig(path, dpi=110)
-
-
-def _figure() -> Any:  # noqa: ANN401
-    """Matplotlib's figures without a display, imported only here."""
-    try:
-        return importlib.import_module("matplotlib.figure").Figure
-    except ImportError as error:
-        msg = 'matplotlib is not installed: pip install "palate[plots]"'
-        raise MissingExtraError(msg) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from palate._figure import figure_class
 from palate._random import generator
 from palate.bench.exact import NORM_BOUND, random_theta
 from palate.bench.experiment import run_seed
@@ -14,7 +14,6 @@ from palate.bench.measures import average, by_person
 from palate.bench.methods import in_print
 from palate.bench.tables import trade_off_points
 from palate.elicitation import Elicitation
-from palate.errors import MissingExtraError
 from palate.feedback import check_picked
 from palate.people import SimulatedPerson
 from palate.pool import Pool
@@ -48,7 +47,7 @@ def plot_groups(out: Path, groups: Sequence[Group], max_steps: int) -> dict[str,
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    _figure()
+    figure_class()
     (out / FOLDER).mkdir(exist_ok=True)
     captions = {}
 
@@ -99,7 +98,7 @@ def _d(group: Group) -> int:
 
 def plot_trade_off(group: Group, max_steps: int) -> Any:  # noqa: ANN401 - a matplotlib Figure
     """Win-rate against interaction cost; one colour a method."""
-    figure = _figure()(figsize=(7.0, 4.5), layout="constrained")
+    figure = figure_class()(figsize=(7.0, 4.5), layout="constrained")
     panel = figure.subplots()
     points: dict[str, list[tuple[float, float, float]]] = {}
     for name, wins, costs in trade_off_points(group, max_steps):
@@ -124,7 +123,7 @@ def plot_trade_off(group: Group, max_steps: int) -> Any:  # noqa: ANN401 - a mat
 
 def plot_by_step(group: Group, max_steps: int) -> Any:  # noqa: ANN401
     """Win-rate after t questions; one line a method."""
-    figure = _figure()(figsize=(7.0, 4.5), layout="constrained")
+    figure = figure_class()(figsize=(7.0, 4.5), layout="constrained")
     panel = figure.subplots()
     ts = list(range(min(max_steps, 30) + 1))
     for method, runs in group.runs.items():
@@ -143,7 +142,7 @@ def plot_by_step(group: Group, max_steps: int) -> Any:  # noqa: ANN401
 def plot_shrinkage(*, seed: int) -> Any:  # noqa: ANN401
     """How fast the two confidence sets shrink in two dimensions."""
     runs = [_sets(*_planar_run(seed, run)) for run in range(_SHRINK_RUNS)]
-    figure = _figure()(figsize=(3.0 * (len(_PANELS) + 1), 3.2), layout="constrained")
+    figure = figure_class()(figsize=(3.0 * (len(_PANELS) + 1), 3.2), layout="constrained")
     *panels, curve = figure.subplots(1, len(_PANELS) + 1)
     for panel, t in zip(panels, _PANELS, strict=True):
         loss, practical = runs[0][t]
@@ -174,7 +173,7 @@ def plot_example(outcome: Outcome) -> Any:  # noqa: ANN401
     answers = elicitation.history
     drawn = _sets(subject.pool, answers)
     shape = (-(-len(drawn) // 3), min(3, len(drawn)))
-    figure = _figure()(figsize=(4.0 * shape[1], 4.4 * shape[0]), layout="constrained")
+    figure = figure_class()(figsize=(4.0 * shape[1], 4.4 * shape[0]), layout="constrained")
     panels = figure.subplots(*shape, squeeze=False).ravel()
     for t, (panel, (_, practical)) in enumerate(zip(panels, drawn, strict=False)):
         _draw_set(panel, practical, "C0")
@@ -236,12 +235,3 @@ def _draw_set(panel: Any, inside: BoolArray, colour: str) -> None:  # noqa: ANN4
     turn = np.linspace(0.0, 2.0 * np.pi, 100)
     panel.plot(NORM_BOUND * np.cos(turn), NORM_BOUND * np.sin(turn), color="0.5", linewidth=0.8)
     panel.set(aspect="equal", xticks=[], yticks=[])
-
-
-def _figure() -> Any:  # noqa: ANN401
-    """Matplotlib's figure without a display, imported only here."""
-    try:
-        return importlib.import_module("matplotlib.figure").Figure
-    except ImportError as error:
-        msg = 'matplotlib is not installed: pip install "palate[plots]"'
-        raise MissingExtraError(msg) from error

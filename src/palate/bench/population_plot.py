@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from palate.errors import MissingExtraError
+from palate._figure import figure_class
 from palate.population.linear import fit_pal_a
 from palate.population.simulate import simulate_population
 
@@ -35,9 +34,8 @@ def plot_ideal_points(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figures = _figures()
     shape = (len(_MIXTURES), len(ks))
-    figure = figures.Figure(figsize=(4 * shape[1], 4 * shape[0]), layout="constrained")
+    figure = figure_class()(figsize=(4 * shape[1], 4 * shape[0]), layout="constrained")
     panels = figure.subplots(*shape, squeeze=False, sharex="row", sharey="row")
     for row, mixture in zip(panels, _MIXTURES, strict=True):
         varied = {**settings, "d": 2, "mixture": mixture, "unseen": 0}
@@ -54,12 +52,3 @@ def _draw(panel: Any, model: PalA, colours: tuple[str, str], name: str) -> None:
     people, prototypes = model.weights @ model.prototypes, model.prototypes
     panel.scatter(*people.T, s=8, color=colours[0], label=f"{name} ideal points")
     panel.scatter(*prototypes.T, s=60, marker="x", color=colours[1], label=f"{name} prototypes")
-
-
-def _figures() -> Any:  # noqa: ANN401
-    """Matplotlib's figures without a display, imported only here."""
-    try:
-        return importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        msg = 'matplotlib is not installed: pip install "palate[plots]"'
-        raise MissingExtraError(msg) from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palate.errors import MissingExtraError, ParameterError
+from palate._figure import figure_class
+from palate.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,7 @@ def write_arms(folder: Path, name: str, title: str, arms: Sequence[Arm]) -> None
 
 
 def _draw(path: Path, title: str, arms: Sequence[Arm]) -> None:
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        msg = "figures need matplotlib: pip install 'palate[plots]'"
-        raise MissingExtraError(msg) from error
-    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
+    figure = figure_class()(figsize=(7.0, 4.5), layout="constrained")
     axes = figure.subplots()
     for arm in arms:
         t = np.arange(arm.shares.shape[1])

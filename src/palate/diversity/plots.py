@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palate.errors import MissingExtraError, ParameterError
+from palate._figure import figure_class
+from palate.errors import ParameterError
 
 if TYPE_CHECKING:
     from palate.diversity.report import DiversityReport
@@ -124,12 +125,7 @@ def inline_svg(figure: Any) -> str:  # noqa: ANN401
 
 def _panel(width: float, height: float) -> tuple[Any, Any]:
     """A figure with one pair of axes in the ink of the page; matplotlib is imported only here."""
-    try:
-        figures = importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        msg = 'matplotlib is not installed: pip install "palate[plots]"'
-        raise MissingExtraError(msg) from error
-    figure = figures.Figure(figsize=(width, height), layout="constrained")
+    figure = figure_class()(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.tick_params(colors=_INK, which="both")
     for side in ("left", "bottom"):
