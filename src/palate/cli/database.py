@@ -1,4 +1,4 @@
-"""Options of verbs that work on the database of a service."""
+"""Options of verbs that serve, or work on the database of a service."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ Db = Annotated[
         help="A file, sqlite:///FILE or postgresql://USER@HOST/DATABASE.", envvar="PALATE_DB"
     ),
 ]
+Host = Annotated[str, typer.Option(help="Address to listen at.", envvar="PALATE_HOST")]
+Port = Annotated[
+    int, typer.Option(help="0 for any that is free.", min=0, max=65535, envvar="PALATE_PORT")
+]
 PublicUrl = Annotated[
     str | None,
     typer.Option(
         help="Where people reach it, such as https://taste.example.org.",
         envvar="PALATE_PUBLIC_URL",
     ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder whose files responses may show.", envvar="PALATE_IMAGES"),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from palate.cli.database import Host, Images, Port, PublicUrl
 from palate.cli.models import BaseUrl, Model
 from palate.cli.options import one_thread
 from palate.errors import ParameterError
@@ -25,12 +26,8 @@ def serve(
             envvar="PALATE_DB",
         ),
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at.", envvar="PALATE_HOST")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="0 for any that is free.", min=0, max=65535, envvar="PALATE_PORT")
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     workers: Annotated[
         int, typer.Option(help="Processes; several need a database that is no memory.", min=1)
     ] = 1,
@@ -49,17 +46,8 @@ def serve(
             "several times; PALATE_ALLOWED_HOSTS takes them with commas between.",
         ),
     ] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Where people reach it, such as https://taste.example.org.",
-            envvar="PALATE_PUBLIC_URL",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder whose files responses may show.", envvar="PALATE_IMAGES"),
-    ] = None,
+    public_url: PublicUrl = None,
+    images: Images = None,
     prior: Annotated[
         Path | None,
         typer.Option(

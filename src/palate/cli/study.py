@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from palate.cli.database import Db, PublicUrl, kept_store
+from palate.cli.database import Db, Host, Images, Port, PublicUrl, kept_store
 from palate.cli.options import one_thread, show_help_alone
 from palate.errors import ParameterError
 
@@ -59,12 +59,8 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="To write.")])
 def serve(
     file: File,
     db: Db,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at.", envvar="PALATE_HOST")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="0 for any that is free.", min=0, max=65535, envvar="PALATE_PORT")
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
     token: Annotated[
         str | None,
@@ -77,10 +73,7 @@ def serve(
         typer.Option(help="A name that the service is reached by. May be given several times."),
     ] = None,
     public_url: PublicUrl = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder whose files responses may show.", envvar="PALATE_IMAGES"),
-    ] = None,
+    images: Images = None,
 ) -> None:
     """Serve a study until Ctrl-C, and print the link by which anybody can join."""
     one_thread()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from palate.feedback import Answer, Comparison
     from palate.pool import Response as Candidate
-    from palate.store import Store, StoredElicitation
+    from palate.store import Page, Store, StoredElicitation
 
 After = Annotated[str | None, Query(max_length=100)]
 _ROWS = 20  # of a page; each elicitation's best response is worked out
@@ -69,25 +69,13 @@ def elicitations(
 def people(request: Request, after: After = None) -> Response:
     """All people, the newest first."""
     found = context_of(request).store.people(after=after, limit=_ROWS, newest=True)
-    return page(
-        "owner_people",
-        rows=found.items,
-        first=after is None,
-        after=found.after,
-        token=_token(request),
-    )
+    return _listing("owner_people", request, found, first=after is None)
 
 
 def pools(request: Request, after: After = None) -> Response:
     """All pools, the newest first, and forms to add one."""
     found = context_of(request).store.pools(after=after, limit=_ROWS, newest=True)
-    return page(
-        "owner_pools",
-        rows=found.items,
-        first=after is None,
-        after=found.after,
-        token=_token(request),
-    )
+    return _listing("owner_pools", request, found, first=after is None)
 
 
 def one_pool(request: Request, pool: str, after: After = None) -> Response:
@@ -152,6 +140,10 @@ def log(request: Request, elicitation: str) -> Response:
     events = context_of(request).store.log(elicitation)
     lines = (json.dumps(event_to_object(event)).encode() + b"\n" for event in events)
     return _download(f"elicitation-{elicitation}.jsonl", lines)
+
+
+def _listing(template: str, request: Request, found: Page[Any], *, first: bool) -> Response:
+    return page(template, rows=found.items, first=first, after=found.after, token=_token(request))
 
 
 def _row(store: Store, stored: StoredElicitation) -> dict[str, Any]:
