@@ -19,13 +19,18 @@ LATEST = 200
 """Rows of a past; more take long, and are long ago."""
 
 
+def is_comparable(pool: Pool) -> bool:
+    """Whether a pool has features, and says what made them, so that others can be compared."""
+    return pool.features is not None and pool.embedder is not None
+
+
 def check_comparable(pool: Pool) -> None:
-    """A pool whose features can be compared with those of others has some, and names their maker.
+    """A pool's features can be compared with those of others.
 
     Raises:
         PoolError: it has none, or does not say what made them.
     """
-    if pool.features is None or pool.embedder is None:
+    if not is_comparable(pool):
         raise PoolError(
             "a profile compares features, so the pool needs some, and the name of what made "
             "them: embed it, or give it embedder='NAME' with its features"

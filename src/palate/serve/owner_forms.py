@@ -16,9 +16,9 @@ from palate.errors import ParameterError, PoolError
 from palate.formats import read_pools
 from palate.pool import Pool, unique_responses
 from palate.pool import Response as Candidate
-from palate.preference.prior import GaussianPrior
 from palate.serve.context import context_of
 from palate.serve.login import needs_owner
+from palate.store.priors import can_remember
 from palate.strategies import default_strategy
 from palate.strategies.named import strategy_kind, strategy_named, strategy_settings
 
@@ -86,10 +86,8 @@ def start(request: Request, form: Annotated[StartForm, Form()]) -> Response:
     context = context_of(request)
     store, pool = context.store, context.store.pool(form.pool)
     chosen = _strategy(context.strategy(pool) or default_strategy(pool), form)
-    remembers = isinstance(getattr(chosen, "prior", None), GaussianPrior)
-    remembers &= pool.features is not None and pool.embedder is not None
     person = store.add_person(form.name.strip() or None)
-    remember = bool(form.remember) and remembers
+    remember = bool(form.remember) and can_remember(chosen, pool)
     started = store.start(person, form.pool, chosen, remember=remember)
     return RedirectResponse(f"/owner/elicitations/{started}", 303)
 

@@ -12,6 +12,7 @@ from palate.errors import PalateError, StoreError
 from palate.population.gaussian import GaussianPopulation
 from palate.preference.memory import Remembering
 from palate.preference.prior import GaussianPrior, Mixture, prior_from_settings
+from palate.profile.past import is_comparable
 from palate.store.rows import now
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from palate.pool import Pool
     from palate.preference.memory import Past
     from palate.preference.prior import Prior
+    from palate.strategies import Strategy
 
 LEARNED = frozenset({GaussianPopulation.name, Remembering.name})
 """Names of the priors of which the settings hold a digest alone."""
@@ -30,6 +33,16 @@ _WRITE = text(
     "(:digest, :d, :rank, :people, :answers, :content, :at) ON CONFLICT DO NOTHING"
 )
 _READ = text("SELECT d, rank, people, answers, content FROM populations WHERE digest = :digest")
+
+
+def has_memory(strategy: Strategy) -> bool:
+    """Whether a strategy's prior can take in what a person answered before."""
+    return isinstance(getattr(strategy, "prior", None), GaussianPrior)
+
+
+def can_remember(strategy: Strategy, pool: Pool) -> bool:
+    """Whether an elicitation by a strategy about a pool can begin from earlier answers."""
+    return has_memory(strategy) and is_comparable(pool)
 
 
 def populations(prior: Prior | None) -> Iterator[GaussianPopulation]:

@@ -21,7 +21,7 @@ from palate.errors import (
 from palate.feedback import check_picked
 from palate.formats import comparisons_of
 from palate.preference.memory import Remembering
-from palate.preference.prior import Features, GaussianPrior
+from palate.preference.prior import Features
 from palate.profile import Profile
 from palate.profile.past import check_comparable
 from palate.store import history, lists
@@ -32,7 +32,7 @@ from palate.store.live import Live
 from palate.store.memory import Memory, SlowerError
 from palate.store.migrations import migrate
 from palate.store.pools import write_pool
-from palate.store.priors import populations, write_population
+from palate.store.priors import can_remember, has_memory, populations, write_population
 from palate.store.rows import dump, new_id, now
 from palate.strategies import Strategy, WinnerStays, default_strategy, strategy_named
 
@@ -361,9 +361,8 @@ def _chosen(
         chosen = default_strategy(pool, Features() if remember else None)
     else:
         chosen = strategy if isinstance(strategy, Strategy) else strategy_named(strategy)
-    can = isinstance(getattr(chosen, "prior", None), GaussianPrior)
     if remember:
-        if not can:
+        if not has_memory(chosen):
             msg = (
                 f"the strategy {chosen.name} has no prior that could remember earlier answers; "
                 "take eubo, or do without"
@@ -371,8 +370,7 @@ def _chosen(
             raise ParameterError(msg)
         check_comparable(pool)
         return chosen, True
-    comparable = pool.features is not None and pool.embedder is not None
-    return chosen, remember is None and strategy is None and can and comparable
+    return chosen, remember is None and strategy is None and can_remember(chosen, pool)
 
 
 def _check_flag(remember: object) -> None:
